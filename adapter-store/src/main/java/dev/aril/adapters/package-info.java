@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril.adapters;
+
+import org.jspecify.annotations.NullMarked;

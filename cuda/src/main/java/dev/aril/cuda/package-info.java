@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril.cuda;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,53 @@
+package dev.aril.engine;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Prompt in, tokens out: the only way into this module. Safe for any number of threads. */
+public interface Engine extends AutoCloseable {
+    /**
+     * Loads an Aril model and starts the thread that owns the device.
+     *
+     * @param modelDirectory as written by {@link ModelImport}; see {@code engine/FORMAT.md}
+     * @throws IOException if a file is missing or its digest is not the recorded one
+     */
+    static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
+        return EngineLoop.start(modelDirectory, settings);
+    }
+
+    ModelCard model();
+
+    /** Ids of a plain prompt, the model's begin-of-sequence id first. */
+    int[] tokenize(String text);
+
+    /**
+     * Ids of a conversation, rendered by the model's chat template up to where the assistant's
+     * answer begins.
+     *
+     * @throws IllegalArgumentException if the template refuses the messages
+     */
+    int[] tokenize(List<ChatMessage> messages);
+
+    /**
+     * Queues a sequence and returns at once.
+     *
+     * @throws ContextOverflow if prompt and maxTokens exceed the model's context
+     * @throws EngineOverloaded if the queue is full or the engine is closing
+     * @throws IllegalArgumentException if an id is out of the vocabulary, naming it
+     */
+    Generation submit(GenerationRequest request);
+
+    /**
+     * Reads an adapter's two files whole and checks that this engine can serve them.
+     *
+     * @param folder holds {@code adapter_config.json} and {@code adapter_model.safetensors}
+     */
+    AdapterSummary verify(Path folder) throws AdapterRejected;
+
+    EngineStats stats();
+
+    /** Ends running generations with a {@link GenerationEvent.Failed} and frees the device. */
+    @Override
+    void close();
+}

@@ -1,0 +1,30 @@
+package dev.aril.engine;
+
+import java.util.List;
+
+/**
+ * A snapshot of the engine's books; counters only grow.
+ *
+ * @param steps steps run, by how many different adapters their batch held: index 0 counts steps of
+ *     the base model alone, the last index that many or more
+ * @param promptTokens rows computed for prompts
+ * @param completionTokens ids sampled
+ * @param waiting sequences not yet admitted
+ * @param running sequences with KV blocks
+ * @param kvBlocks all KV blocks
+ * @param kvBlocksFree of them free
+ * @param kvBlockTokens positions a block holds
+ * @param residentAdapters digests of the adapters in the device's memory
+ * @param adapterBytes bytes these take
+ */
+public record EngineStats(
+        List<Long> steps,
+        long promptTokens,
+        long completionTokens,
+        int waiting,
+        int running,
+        int kvBlocks,
+        int kvBlocksFree,
+        int kvBlockTokens,
+        List<String> residentAdapters,
+        long adapterBytes) {}

@@ -1,0 +1,6 @@
+package dev.aril.engine;
+
+/** placeholder */
+final class ModelImport {
+    private ModelImport() {}
+}

@@ -1,0 +1,5 @@
+/** Commands that print figures: evaluate and bench. */
+@NullMarked
+package dev.aril.engine.measure;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril.tenancy;
+
+import org.jspecify.annotations.NullMarked;
