@@ -46,7 +46,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code hold}: one piece, then nothing until {@link #release}
  * </ul>
  */
-final class ScriptedEngine implements Engine {
+public final class ScriptedEngine implements Engine {
     static final int CONTEXT = 1024;
     static final int VOCABULARY = 65536;
 
