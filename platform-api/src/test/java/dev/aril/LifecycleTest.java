@@ -95,7 +95,7 @@ final class LifecycleTest {
         assertThat(get(server, "/actuator/health/readiness").statusCode()).isEqualTo(503);
         assertThat(get(server, "/actuator/health/liveness").statusCode()).isEqualTo(200);
         assertThat(new String(body.readAllBytes(), StandardCharsets.UTF_8))
-                .contains("\"content\":\"tick \"")
+                .contains("\"text\":\"tick \"")
                 .endsWith(
                         "data: {\"error\":{\"message\":\"the server is shutting down\","
                                 + "\"type\":\"server_error\",\"param\":null,"

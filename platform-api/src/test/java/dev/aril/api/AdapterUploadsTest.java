@@ -31,10 +31,10 @@ final class AdapterUploadsTest extends ApiTest {
 
     @AfterEach
     void nothingIsLeftInStaging() throws Exception {
-        for (int i = 0; i < 500 && !names("staging").isEmpty(); i++) {
+        for (int i = 0; i < 500 && !staged().isEmpty(); i++) {
             Thread.sleep(10);
         }
-        assertThat(names("staging")).isEmpty();
+        assertThat(staged()).isEmpty();
     }
 
     @Test
@@ -127,9 +127,12 @@ final class AdapterUploadsTest extends ApiTest {
         assertThat(mine.get("id").stringValue()).isEqualTo("mine");
         assertThat(mine.get("parent").stringValue()).isEqualTo("novella-11m");
         assertThat(json(send(request("/v1/models/mine").GET()))).isEqualTo(mine);
-        HttpResponse<String> slashes = send(request("/v1/models/a/b%2Fc").GET());
+        HttpResponse<String> slashes = send(request("/v1/models/a/b%20c").GET());
         assertThat(slashes.statusCode()).isEqualTo(404);
-        assertThat(error(slashes).get("message").stringValue()).contains("`a/b/c`");
+        assertThat(error(slashes).get("message").stringValue()).contains("`a/b c`");
+        slashes = send(request("/v1/models/a%2Fb").GET());
+        assertThat(slashes.statusCode()).isEqualTo(400);
+        assertThat(error(slashes).get("message").stringValue()).contains("URL");
     }
 
     @Test
@@ -238,10 +241,10 @@ final class AdapterUploadsTest extends ApiTest {
                                     .getBytes(StandardCharsets.UTF_8));
             socket.getOutputStream().write(body, 0, body.length - 40);
             socket.getOutputStream().flush();
-            for (int i = 0; i < 500 && names("staging").isEmpty(); i++) {
+            for (int i = 0; i < 500 && staged().isEmpty(); i++) {
                 Thread.sleep(10);
             }
-            assertThat(names("staging")).hasSize(1);
+            assertThat(staged()).hasSize(1);
         }
         nothingIsLeftInStaging();
         assertThat(send(request(ADAPTERS + "/cut").GET()).statusCode()).isEqualTo(404);
@@ -303,6 +306,15 @@ final class AdapterUploadsTest extends ApiTest {
 
     private static Part file(String name, String content) {
         return new Part(name, true, content.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Uploads on their way in, of this and any other server. */
+    private static List<Path> staged() throws IOException {
+        try (Stream<Path> files = Files.walk(DATA.resolve("staging"), 2)) {
+            return files.filter(file -> file.getNameCount() == DATA.getNameCount() + 3)
+                    .filter(Files::isDirectory)
+                    .toList();
+        }
     }
 
     private static List<String> names(String folder) throws IOException {

@@ -208,7 +208,7 @@ public final class ScriptedEngine implements Engine {
                 if (prompt.startsWith("fail") && i == 2) {
                     return failure("the device is gone");
                 }
-                if (i >= request.sampling().maxTokens()) {
+                if (!endless && i >= request.sampling().maxTokens()) {
                     return finished(FinishReason.LENGTH);
                 }
                 String word = endless ? "tick " : words[i];
