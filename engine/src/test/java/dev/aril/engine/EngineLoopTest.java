@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -185,6 +186,10 @@ class EngineLoopTest {
         @Override
         public void onComplete() {
             completed.countDown();
+        }
+
+        Flow.Subscription subscription() {
+            return Objects.requireNonNull(subscription);
         }
 
         List<GenerationEvent> all() throws InterruptedException {
@@ -375,11 +380,6 @@ class EngineLoopTest {
                                 null,
                                 stop(100, List.of("\n\nUser:", "zz"), Set.of())));
         assertThat(read(stopped).text()).isEqualTo("The end.");
-        int colon =
-                IntStream.range(0, answer.length)
-                        .filter(i -> answer[i] == 30)
-                        .findFirst()
-                        .orElse(-1);
         assertThat(usage(stopped).completionTokens())
                 .as("ends with the id that completes the stop string")
                 .isLessThan(answer.length)
@@ -414,7 +414,6 @@ class EngineLoopTest {
                                         null,
                                         stop(100, List.of("on and on"), Set.of()))));
         assertThat(held.text()).isEqualTo("The end.\n\nUser: and so on");
-        assertThat(colon).isLessThan(answer.length);
     }
 
     @Test
@@ -428,8 +427,7 @@ class EngineLoopTest {
         assertThat(other.end()).isInstanceOf(GenerationEvent.Finished.class);
         assertThat(usage(slow)).isEqualTo(new Usage(3, 50));
         assertThat(reader.events).isEmpty();
-        Flow.Subscription subscription = reader.subscription;
-        assertThat(subscription).isNotNull();
+        Flow.Subscription subscription = reader.subscription();
         subscription.request(1);
         assertThat(reader.events.poll(30, TimeUnit.SECONDS)).isNotNull();
         assertThat(reader.completed.getCount()).isEqualTo(1);
@@ -471,9 +469,7 @@ class EngineLoopTest {
                 generations.get(i).close();
                 generations.get(i).close();
             } else {
-                Flow.Subscription subscription = readers.get(i).subscription;
-                assertThat(subscription).isNotNull();
-                subscription.cancel();
+                readers.get(i).subscription().cancel();
             }
         }
         for (int i = 0; i < 6; i++) {
