@@ -1,0 +1,529 @@
+package dev.aril.engine.kernels;
+
+import dev.aril.engine.kernels.CpuAdapter.CpuPair;
+import dev.aril.engine.kernels.HostMemory.HostActivation;
+import dev.aril.engine.kernels.HostMemory.HostMatrix;
+import java.util.ArrayList;
+import java.util.List;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
+
+/** The Vector API on all cores. */
+public final class CpuKernels implements Kernels {
+    private static final int W = Lanes.WIDTH;
+    private static final int COLUMNS = BlockedLinear.COLUMNS;
+
+    /** Rows that one task of a projection computes, so that prefill spreads over the cores. */
+    private static final int TASK_ROWS = 32;
+
+    private record HostTable(int rows, int columns, short[] bits) implements Table {}
+
+    /** What one thread needs for itself. */
+    private static final class Scratch {
+        float[] tile = new float[BlockedLinear.ROWS * COLUMNS];
+        float[] second = new float[BlockedLinear.ROWS * COLUMNS];
+        float[] ordered = new float[0];
+        @Nullable CpuAttention attention;
+        @Nullable CpuKvCache attentionCache;
+
+        float[] ordered(int columns) {
+            if (ordered.length < columns) {
+                ordered = new float[columns];
+            }
+            return ordered;
+        }
+
+        CpuAttention attention(CpuKvCache cache, int heads) {
+            if (attention == null || attentionCache != cache) {
+                attention = new CpuAttention(cache, heads);
+                attentionCache = cache;
+            }
+            return attention;
+        }
+    }
+
+    private final Workers workers;
+    private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
+    // key and value rows between projection and cache; grown, never shrunk
+    private float[] keys = new float[0];
+    private float[] values = new float[0];
+    private final List<float[]> shrunk = new ArrayList<>();
+
+    /**
+     * @param threads 0 takes all cores
+     */
+    public CpuKernels(int threads) {
+        workers = new Workers(threads > 0 ? threads : Runtime.getRuntime().availableProcessors());
+    }
+
+    @Override
+    public String device() {
+        return "CPU, "
+                + workers.size()
+                + (workers.size() == 1 ? " thread, " : " threads, ")
+                + Lanes.SHAPE.vectorBitSize()
+                + "-bit vectors";
+    }
+
+    @Override
+    public Matrix matrix(int rows, int columns) {
+        return new HostMatrix(rows, columns);
+    }
+
+    @Override
+    public Activation activation(int rows, int columns, @Nullable InputSpec spec) {
+        return HostActivation.of(rows, columns, spec);
+    }
+
+    @Override
+    public Linear load(LinearWeights weights) {
+        return switch (weights) {
+            case LinearWeights.Int4 w -> BlockedInt4.of(w);
+            case LinearWeights.Bf16 w -> BlockedBf16.of(w);
+        };
+    }
+
+    @Override
+    public Table loadTable(short[] bits, int rows, int columns) {
+        return new HostTable(rows, columns, bits);
+    }
+
+    @Override
+    public Adapter load(@Nullable LoraPair[][] adapter) {
+        return CpuAdapter.of(adapter);
+    }
+
+    @Override
+    public KvCache allocate(KvShape shape) {
+        return CpuKvCache.of(shape);
+    }
+
+    @Override
+    public float[] read(Matrix matrix, int rows) {
+        return java.util.Arrays.copyOf(HostMemory.values(matrix), rows * matrix.columns());
+    }
+
+    @Override
+    public void write(Matrix matrix, float[] values) {
+        System.arraycopy(values, 0, HostMemory.values(matrix), 0, values.length);
+    }
+
+    @Override
+    public float[] readPlain(Activation activation, int rows) {
+        return java.util.Arrays.copyOf(
+                HostMemory.host(activation).plain(), rows * activation.columns());
+    }
+
+    @Override
+    public void embed(Rows rows, Table table, Matrix hidden) {
+        HostTable t = (HostTable) table;
+        float[] out = HostMemory.values(hidden);
+        for (int r = 0; r < rows.count(); r++) {
+            int from = rows.tokens()[r] * t.columns();
+            for (int c = 0; c < t.columns(); c++) {
+                out[r * t.columns() + c] = HostMemory.bf16(t.bits()[from + c]);
+            }
+        }
+    }
+
+    @Override
+    public void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out) {
+        HostActivation x = HostMemory.host(out);
+        float[] h = HostMemory.values(hidden);
+        workers.run(
+                rows.count(),
+                r -> {
+                    norm(h, r * x.columns(), weight, epsilon, x.plain(), r * x.columns());
+                    quantize(x, r);
+                });
+    }
+
+    private static void norm(
+            float[] h, int from, float[] weight, float epsilon, float[] out, int to) {
+        FloatVector squares = FloatVector.zero(Lanes.F);
+        for (int c = 0; c < weight.length; c += W) {
+            FloatVector v = Lanes.load(h, from + c);
+            squares = v.fma(v, squares);
+        }
+        float scale = (float) (1 / Math.sqrt(Lanes.sum(squares) / weight.length + epsilon));
+        for (int c = 0; c < weight.length; c += W) {
+            Lanes.load(h, from + c).mul(scale).mul(Lanes.load(weight, c)).intoArray(out, to + c);
+        }
+    }
+
+    /** Row r's codes from its plain floats, as {@link InputSpec} defines them. */
+    private void quantize(HostActivation x, int r) {
+        InputSpec spec = x.spec();
+        if (spec == null) {
+            return;
+        }
+        int columns = x.columns();
+        int row = r * columns;
+        float[] ordered = scratch.get().ordered(columns);
+        if (spec.order() == null) {
+            System.arraycopy(x.plain(), row, ordered, 0, columns);
+        } else {
+            int[] order = spec.order();
+            for (int j = 0; j < columns; j++) {
+                ordered[j] = x.plain()[row + order[j]];
+            }
+        }
+        int groups = spec.groups(columns);
+        for (int g = 0; g < groups; g++) {
+            int from = g * spec.group();
+            Lanes.hadamard(ordered, from, spec.group());
+            float max = Lanes.maxMagnitude(ordered, from, from + spec.group(), InputSpec.TINY);
+            float scale = max * spec.clip() / 7f;
+            x.scales()[r * (groups + 1) + g] = scale;
+            codes(ordered, from, from + spec.group(), 1 / scale, -8, 7, x.codes(), row);
+        }
+        int from = columns - spec.outliers();
+        float scale = Lanes.maxMagnitude(ordered, from, columns, InputSpec.TINY) / 127f;
+        x.scales()[r * (groups + 1) + groups] = scale;
+        codes(ordered, from, columns, 1 / scale, -127, 127, x.codes(), row);
+    }
+
+    private static void codes(
+            float[] x,
+            int from,
+            int to,
+            float inverse,
+            float low,
+            float high,
+            short[] codes,
+            int row) {
+        int i = from;
+        if (Lanes.SHORTS.length() == W) {
+            for (; i + W <= to; i += W) {
+                FloatVector code =
+                        Lanes.load(x, i)
+                                .mul(inverse)
+                                .add(InputSpec.ROUND)
+                                .sub(InputSpec.ROUND)
+                                .max(low)
+                                .min(high);
+                ((ShortVector) code.convertShape(VectorOperators.F2S, Lanes.SHORTS, 0))
+                        .intoArray(codes, row + i);
+            }
+        }
+        for (; i < to; i++) {
+            float code = x[i] * inverse + InputSpec.ROUND - InputSpec.ROUND;
+            codes[row + i] = (short) Math.clamp(code, low, high);
+        }
+    }
+
+    /** What a tile of outputs becomes once base and adapters are summed. */
+    private interface Epilogue {
+        /**
+         * @param columns valid ones of the tile, from the row's firstColumn on
+         */
+        void row(float[] tile, int at, int row, int firstColumn, int columns);
+    }
+
+    /**
+     * The adapters' shrunk inputs: [count, padded rank] of each segment's own adapter, zero where a
+     * row has none. Null where no row of the step has this projection adapted.
+     */
+    private record Shrunk(float[] values, int stride, @Nullable CpuPair[] pairs) {}
+
+    private @Nullable Shrunk shrink(
+            Rows rows, HostActivation x, int layer, int projection, int buffer) {
+        int stride = 0;
+        for (Rows.Segment segment : rows.segments()) {
+            CpuPair pair = ((CpuAdapter) segment.adapter()).layers()[layer][projection];
+            stride = pair == null ? stride : Math.max(stride, pair.padded());
+        }
+        if (stride == 0) {
+            return null;
+        }
+        @Nullable CpuPair[] pairs = new CpuPair[rows.count()];
+        for (Rows.Segment segment : rows.segments()) {
+            CpuPair pair = ((CpuAdapter) segment.adapter()).layers()[layer][projection];
+            for (int r = segment.firstRow(); r < segment.firstRow() + segment.count(); r++) {
+                pairs[r] = pair;
+            }
+        }
+        while (shrunk.size() <= buffer) {
+            shrunk.add(new float[0]);
+        }
+        if (shrunk.get(buffer).length < rows.count() * stride) {
+            shrunk.set(buffer, new float[rows.count() * stride]);
+        }
+        return new Shrunk(shrunk.get(buffer), stride, pairs);
+    }
+
+    /** The shrink of several projections that read the same input, spread over the rows. */
+    private void runShrink(Rows rows, HostActivation x, @Nullable Shrunk... all) {
+        boolean any = false;
+        for (Shrunk s : all) {
+            any |= s != null;
+        }
+        if (!any) {
+            return;
+        }
+        workers.run(
+                rows.count(),
+                r -> {
+                    for (Shrunk s : all) {
+                        CpuPair pair = s == null ? null : s.pairs()[r];
+                        if (s != null && pair != null) {
+                            pair.shrink(x.plain(), r * x.columns(), s.values(), r * s.stride());
+                        }
+                    }
+                });
+    }
+
+    /** Base and adapters for a tile of rows and one block. */
+    private static void tile(
+            BlockedLinear w,
+            HostActivation x,
+            int firstRow,
+            int rows,
+            int block,
+            @Nullable Shrunk lora,
+            float[] tile) {
+        w.tile(x, firstRow, rows, block, tile);
+        if (lora != null) {
+            for (int r = 0; r < rows; r++) {
+                CpuPair pair = lora.pairs()[firstRow + r];
+                if (pair != null) {
+                    pair.expand(
+                            lora.values(),
+                            (firstRow + r) * lora.stride(),
+                            block,
+                            tile,
+                            r * COLUMNS);
+                }
+            }
+        }
+    }
+
+    /** One projection into an epilogue; task i of those {@link #tasks} counts. */
+    private void project(
+            BlockedLinear w,
+            HostActivation x,
+            int count,
+            @Nullable Shrunk lora,
+            int task,
+            Epilogue epilogue) {
+        int block = task % w.blocks();
+        int from = task / w.blocks() * TASK_ROWS;
+        int to = Math.min(count, from + TASK_ROWS);
+        float[] tile = scratch.get().tile;
+        int columns = Math.min(COLUMNS, w.out() - block * COLUMNS);
+        for (int r = from; r < to; r += BlockedLinear.ROWS) {
+            int rows = Math.min(BlockedLinear.ROWS, to - r);
+            tile(w, x, r, rows, block, lora, tile);
+            for (int i = 0; i < rows; i++) {
+                epilogue.row(tile, i * COLUMNS, r + i, block * COLUMNS, columns);
+            }
+        }
+    }
+
+    private static int tasks(BlockedLinear w, int count) {
+        return w.blocks() * ((count + TASK_ROWS - 1) / TASK_ROWS);
+    }
+
+    @Override
+    public void projectQkv(
+            Rows rows,
+            Activation in,
+            Linear q,
+            Linear k,
+            Linear v,
+            int layer,
+            Rope rope,
+            KvCache cache,
+            Matrix queries) {
+        HostActivation x = HostMemory.host(in);
+        CpuKvCache kv = (CpuKvCache) cache;
+        int count = rows.count();
+        if (keys.length < count * k.out()) {
+            keys = new float[count * k.out()];
+            values = new float[count * v.out()];
+        }
+        float[] query = HostMemory.values(queries);
+        BlockedLinear[] w = {(BlockedLinear) q, (BlockedLinear) k, (BlockedLinear) v};
+        float[][] to = {query, keys, values};
+        @Nullable Shrunk[] lora = {
+            shrink(rows, x, layer, LoraPair.Q, 0),
+            shrink(rows, x, layer, LoraPair.K, 1),
+            shrink(rows, x, layer, LoraPair.V, 2)
+        };
+        runShrink(rows, x, lora);
+        int first = tasks(w[0], count);
+        int second = first + tasks(w[1], count);
+        workers.run(
+                second + tasks(w[2], count),
+                task -> {
+                    int i = task < first ? 0 : task < second ? 1 : 2;
+                    int own = task - (i == 0 ? 0 : i == 1 ? first : second);
+                    project(w[i], x, count, lora[i], own, copyTo(to[i], w[i].out()));
+                });
+        int headDim = kv.shape.headDim();
+        workers.run(
+                rows.spans().length,
+                s -> {
+                    Rows.Span span = rows.spans()[s];
+                    for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
+                        int position = rows.positions()[r];
+                        for (int h = 0; h < q.out(); h += headDim) {
+                            turn(kv, rope, query, r * q.out() + h, position);
+                        }
+                        for (int h = 0; h < kv.shape.heads(); h++) {
+                            int from = r * k.out() + h * headDim;
+                            turn(kv, rope, keys, from, position);
+                            kv.store(
+                                    layer,
+                                    span.blocks()[position / BLOCK_TOKENS],
+                                    h,
+                                    position % BLOCK_TOKENS,
+                                    keys,
+                                    from,
+                                    values,
+                                    from);
+                        }
+                    }
+                });
+    }
+
+    private static void turn(CpuKvCache kv, Rope rope, float[] x, int at, int position) {
+        rope.turn(x, at, position);
+        if (kv.shape.quantized()) {
+            Lanes.hadamard(x, at, rope.headDim());
+        }
+    }
+
+    private static Epilogue copyTo(float[] out, int width) {
+        return (tile, at, row, column, columns) ->
+                System.arraycopy(tile, at, out, row * width + column, columns);
+    }
+
+    @Override
+    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+        CpuKvCache kv = (CpuKvCache) cache;
+        HostActivation x = HostMemory.host(out);
+        int heads = x.columns() / kv.shape.headDim();
+        // a span's rows in pieces that share widened blocks
+        List<int[]> pieces = new ArrayList<>();
+        for (int s = 0; s < rows.spans().length; s++) {
+            Rows.Span span = rows.spans()[s];
+            for (int r = 0; r < span.count(); r += CpuAttention.ROWS) {
+                int n = Math.min(CpuAttention.ROWS, span.count() - r);
+                pieces.add(new int[] {s, span.firstRow() + r, n});
+            }
+        }
+        int kvHeads = kv.shape.heads();
+        workers.run(
+                pieces.size() * kvHeads,
+                task -> {
+                    int[] piece = pieces.get(task / kvHeads);
+                    scratch.get()
+                            .attention(kv, heads)
+                            .run(
+                                    layer,
+                                    task % kvHeads,
+                                    rows.spans()[piece[0]].blocks(),
+                                    piece[1],
+                                    piece[2],
+                                    rows.positions(),
+                                    HostMemory.values(queries),
+                                    x.plain());
+                });
+        if (x.spec() != null) {
+            workers.run(rows.count(), r -> quantize(x, r));
+        }
+    }
+
+    @Override
+    public void projectAdd(
+            Rows rows, Activation in, Linear w, int layer, int projection, Matrix hidden) {
+        HostActivation x = HostMemory.host(in);
+        BlockedLinear blocked = (BlockedLinear) w;
+        Shrunk lora = shrink(rows, x, layer, projection, 0);
+        runShrink(rows, x, lora);
+        float[] h = HostMemory.values(hidden);
+        int width = w.out();
+        Epilogue add =
+                (tile, at, row, column, columns) -> {
+                    int to = row * width + column;
+                    for (int c = 0; c < columns; c++) {
+                        h[to + c] += tile[at + c];
+                    }
+                };
+        workers.run(
+                tasks(blocked, rows.count()),
+                task -> project(blocked, x, rows.count(), lora, task, add));
+    }
+
+    @Override
+    public void gateUp(
+            Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out) {
+        HostActivation x = HostMemory.host(in);
+        HostActivation y = HostMemory.host(out);
+        BlockedLinear g = (BlockedLinear) gate;
+        BlockedLinear u = (BlockedLinear) up;
+        Shrunk gateLora = shrink(rows, x, layer, LoraPair.GATE, 0);
+        Shrunk upLora = shrink(rows, x, layer, LoraPair.UP, 1);
+        runShrink(rows, x, gateLora, upLora);
+        int count = rows.count();
+        workers.run(
+                tasks(g, count),
+                task -> {
+                    int block = task % g.blocks();
+                    int from = task / g.blocks() * TASK_ROWS;
+                    int to = Math.min(count, from + TASK_ROWS);
+                    Scratch own = scratch.get();
+                    int columns = Math.min(COLUMNS, g.out() - block * COLUMNS);
+                    for (int r = from; r < to; r += BlockedLinear.ROWS) {
+                        int n = Math.min(BlockedLinear.ROWS, to - r);
+                        tile(g, x, r, n, block, gateLora, own.tile);
+                        tile(u, x, r, n, block, upLora, own.second);
+                        for (int i = 0; i < n; i++) {
+                            int at = (r + i) * y.columns() + block * COLUMNS;
+                            siluMul(own.tile, own.second, i * COLUMNS, y.plain(), at, columns);
+                        }
+                    }
+                });
+        if (y.spec() != null) {
+            workers.run(count, r -> quantize(y, r));
+        }
+    }
+
+    private static void siluMul(float[] g, float[] u, int from, float[] out, int to, int columns) {
+        for (int c = 0; c < columns; c += W) {
+            Lanes.silu(Lanes.load(g, from + c)).mul(Lanes.load(u, from + c)).intoArray(out, to + c);
+        }
+    }
+
+    @Override
+    public void logits(
+            int[] rowIndexes,
+            Matrix hidden,
+            float[] weight,
+            float epsilon,
+            Linear head,
+            Matrix logits) {
+        int count = rowIndexes.length;
+        HostActivation normed = HostActivation.of(count, weight.length, null);
+        for (int i = 0; i < count; i++) {
+            norm(
+                    HostMemory.values(hidden),
+                    rowIndexes[i] * weight.length,
+                    weight,
+                    epsilon,
+                    normed.plain(),
+                    i * weight.length);
+        }
+        BlockedLinear w = (BlockedLinear) head;
+        Epilogue store = copyTo(HostMemory.values(logits), w.out());
+        workers.run(tasks(w, count), task -> project(w, normed, count, null, task, store));
+    }
+
+    @Override
+    public void close() {
+        workers.close();
+    }
+}

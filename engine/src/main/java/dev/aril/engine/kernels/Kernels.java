@@ -1,0 +1,152 @@
+package dev.aril.engine.kernels;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operations of a decoder step, one method each, fused as a device runs them. Every row's
+ * result depends on that row's token, position, adapter and cache alone: reduction orders are fixed
+ * by shapes, never by how many rows a step holds.
+ *
+ * <p>Handles ({@link Matrix}, {@link Linear}, …) belong to the instance that made them. Not thread
+ * safe: one thread drives a device.
+ */
+public sealed interface Kernels extends AutoCloseable permits CpuKernels, ReferenceKernels {
+    /** Positions in a KV block. */
+    int BLOCK_TOKENS = 16;
+
+    /** Floats, row-major, on the device. */
+    interface Matrix {
+        int rows();
+
+        int columns();
+    }
+
+    /**
+     * The input of a linear layer: the plain floats, which LoRA reads, and for a quantized layer
+     * their codes in channel order, which the base reads.
+     */
+    interface Activation {
+        int rows();
+
+        int columns();
+    }
+
+    /** A projection's weights. */
+    interface Linear {
+        int out();
+
+        int in();
+    }
+
+    /** A bf16 matrix whose rows are looked up: the embedding. */
+    interface Table {
+        int rows();
+
+        int columns();
+    }
+
+    /** An adapter's matrices in all layers. */
+    interface Adapter {
+        /** Device memory it takes. */
+        long bytes();
+    }
+
+    /** Keys and values of all layers, in blocks of {@link #BLOCK_TOKENS} positions. */
+    interface KvCache {
+        long bytes();
+    }
+
+    /** What runs here, for people. */
+    String device();
+
+    Matrix matrix(int rows, int columns);
+
+    /**
+     * @param spec null for a layer that reads plain floats
+     */
+    Activation activation(int rows, int columns, @Nullable InputSpec spec);
+
+    Linear load(LinearWeights weights);
+
+    /**
+     * @param bits [rows, columns] bf16
+     */
+    Table loadTable(short[] bits, int rows, int columns);
+
+    /**
+     * @param adapter [layers][{@link LoraPair#COUNT}], null where a projection is not adapted
+     */
+    Adapter load(@Nullable LoraPair[][] adapter);
+
+    KvCache allocate(KvShape shape);
+
+    float[] read(Matrix matrix, int rows);
+
+    void write(Matrix matrix, float[] values);
+
+    /** The plain floats [rows, columns]. */
+    float[] readPlain(Activation activation, int rows);
+
+    /** Looks up each row's token: hidden [count, hidden]. */
+    void embed(Rows rows, Table table, Matrix hidden);
+
+    /**
+     * RMSNorm (arXiv 1910.07467), then the codes: out = hidden / rms(hidden) * weight.
+     *
+     * @param weight [hidden]
+     */
+    void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out);
+
+    /**
+     * Query, key and value projections with their adapters; rotary embedding on query and key; for
+     * a quantized cache a Hadamard of the head size on both; key and value go to the cache.
+     *
+     * @param queries [count, heads * headDim]
+     */
+    void projectQkv(
+            Rows rows,
+            Activation in,
+            Linear q,
+            Linear k,
+            Linear v,
+            int layer,
+            Rope rope,
+            KvCache cache,
+            Matrix queries);
+
+    /**
+     * Causal attention of each row over its sequence's cache up to its own position; undoes the
+     * value rotation of a quantized cache.
+     *
+     * @param out [count, heads * headDim]
+     */
+    void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out);
+
+    /**
+     * hidden += w·in + adapters.
+     *
+     * @param projection which of the adapters' matrices: {@link LoraPair#O} or {@link
+     *     LoraPair#DOWN}
+     */
+    void projectAdd(Rows rows, Activation in, Linear w, int layer, int projection, Matrix hidden);
+
+    /** out = silu(gate·in) * (up·in), adapters included, then the codes. */
+    void gateUp(Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out);
+
+    /**
+     * Final RMSNorm and output head for the rows asked for.
+     *
+     * @param rowIndexes which rows of hidden
+     * @param logits [rowIndexes.length, vocabulary]
+     */
+    void logits(
+            int[] rowIndexes,
+            Matrix hidden,
+            float[] weight,
+            float epsilon,
+            Linear head,
+            Matrix logits);
+
+    @Override
+    void close();
+}

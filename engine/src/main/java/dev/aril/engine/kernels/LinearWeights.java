@@ -1,0 +1,44 @@
+package dev.aril.engine.kernels;
+
+/** A projection's weights as the packed format holds them; see {@code engine/FORMAT.md}. */
+public sealed interface LinearWeights {
+    int out();
+
+    int in();
+
+    /**
+     * Full precision.
+     *
+     * @param bits [out, in] bf16
+     */
+    record Bf16(int out, int in, short[] bits) implements LinearWeights {}
+
+    /**
+     * INT4 groups and an INT8 outlier group; columns are in channel order, INT4 groups rotated.
+     *
+     * @param nibbles [out, (in - outliers) / 2] two's complement, the even column in the low half
+     * @param scales [out, groups] half precision
+     * @param outlierCodes [out, outliers] INT8
+     * @param outlierScales [out]
+     */
+    record Int4(
+            int out,
+            int in,
+            int group,
+            int outliers,
+            byte[] nibbles,
+            short[] scales,
+            byte[] outlierCodes,
+            float[] outlierScales)
+            implements LinearWeights {
+        public int groups() {
+            return (in - outliers) / group;
+        }
+
+        /** The INT4 code of a column before the outliers. */
+        public int code(int row, int column) {
+            int pair = nibbles[(row * (in - outliers) + column) >> 1];
+            return (column & 1) == 0 ? (byte) (pair << 4) >> 4 : pair >> 4;
+        }
+    }
+}

@@ -1,0 +1,404 @@
+package dev.aril.engine.kernels;
+
+import dev.aril.engine.kernels.HostMemory.HostActivation;
+import dev.aril.engine.kernels.HostMemory.HostMatrix;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Plain loops, one thread: the definition of every operation, the oracle of the tests and the
+ * baseline of the benchmarks. Floating-point sums run in double where the format does not fix their
+ * order.
+ */
+public final class ReferenceKernels implements Kernels {
+    private record PlainLinear(LinearWeights weights) implements Linear {
+        @Override
+        public int out() {
+            return weights.out();
+        }
+
+        @Override
+        public int in() {
+            return weights.in();
+        }
+    }
+
+    private record PlainTable(int rows, int columns, short[] bits) implements Table {}
+
+    private record PlainAdapter(@Nullable LoraPair[][] layers) implements Adapter {
+        @Override
+        public long bytes() {
+            long floats = 0;
+            for (@Nullable LoraPair[] layer : layers) {
+                for (@Nullable LoraPair pair : layer) {
+                    floats += pair == null ? 0 : pair.a().length + pair.b().length;
+                }
+            }
+            return 4 * floats;
+        }
+    }
+
+    /** One float a value, quantized and dequantized on the way in where the shape says so. */
+    private record PlainCache(KvShape shape, float[] keys, float[] values) implements KvCache {
+        int at(int layer, int block, int position, int head) {
+            return (((layer * shape.blocks() + block) * BLOCK_TOKENS + position % BLOCK_TOKENS)
+                                    * shape.heads()
+                            + head)
+                    * shape.headDim();
+        }
+
+        @Override
+        public long bytes() {
+            return 4L * (keys.length + values.length);
+        }
+    }
+
+    @Override
+    public String device() {
+        return "plain loops on one CPU thread";
+    }
+
+    @Override
+    public Matrix matrix(int rows, int columns) {
+        return new HostMatrix(rows, columns);
+    }
+
+    @Override
+    public Activation activation(int rows, int columns, @Nullable InputSpec spec) {
+        return HostActivation.of(rows, columns, spec);
+    }
+
+    @Override
+    public Linear load(LinearWeights weights) {
+        return new PlainLinear(weights);
+    }
+
+    @Override
+    public Table loadTable(short[] bits, int rows, int columns) {
+        return new PlainTable(rows, columns, bits);
+    }
+
+    @Override
+    public Adapter load(@Nullable LoraPair[][] adapter) {
+        return new PlainAdapter(adapter);
+    }
+
+    @Override
+    public KvCache allocate(KvShape shape) {
+        int size =
+                Math.toIntExact(
+                        (long) shape.layers()
+                                * shape.blocks()
+                                * BLOCK_TOKENS
+                                * shape.heads()
+                                * shape.headDim());
+        return new PlainCache(shape, new float[size], new float[size]);
+    }
+
+    @Override
+    public float[] read(Matrix matrix, int rows) {
+        return java.util.Arrays.copyOf(HostMemory.values(matrix), rows * matrix.columns());
+    }
+
+    @Override
+    public void write(Matrix matrix, float[] values) {
+        System.arraycopy(values, 0, HostMemory.values(matrix), 0, values.length);
+    }
+
+    @Override
+    public float[] readPlain(Activation activation, int rows) {
+        return java.util.Arrays.copyOf(
+                HostMemory.host(activation).plain(), rows * activation.columns());
+    }
+
+    @Override
+    public void embed(Rows rows, Table table, Matrix hidden) {
+        PlainTable t = (PlainTable) table;
+        float[] out = HostMemory.values(hidden);
+        for (int r = 0; r < rows.count(); r++) {
+            for (int c = 0; c < t.columns(); c++) {
+                out[r * t.columns() + c] =
+                        HostMemory.bf16(t.bits()[rows.tokens()[r] * t.columns() + c]);
+            }
+        }
+    }
+
+    @Override
+    public void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out) {
+        HostActivation x = HostMemory.host(out);
+        float[] h = HostMemory.values(hidden);
+        for (int r = 0; r < rows.count(); r++) {
+            norm(h, r * x.columns(), weight, epsilon, x.plain(), r * x.columns());
+            quantize(x, r);
+        }
+    }
+
+    private static void norm(
+            float[] h, int from, float[] weight, float epsilon, float[] out, int to) {
+        double squares = 0;
+        for (int c = 0; c < weight.length; c++) {
+            squares += (double) h[from + c] * h[from + c];
+        }
+        double scale = 1 / Math.sqrt(squares / weight.length + epsilon);
+        for (int c = 0; c < weight.length; c++) {
+            out[to + c] = (float) (h[from + c] * scale) * weight[c];
+        }
+    }
+
+    /** Row r's codes from its plain floats, as {@link InputSpec} defines them. */
+    static void quantize(HostActivation x, int r) {
+        InputSpec spec = x.spec();
+        if (spec == null) {
+            return;
+        }
+        int columns = x.columns();
+        int groups = spec.groups(columns);
+        float[] ordered = new float[columns];
+        for (int j = 0; j < columns; j++) {
+            int channel = spec.order() == null ? j : spec.order()[j];
+            ordered[j] = x.plain()[r * columns + channel];
+        }
+        for (int g = 0; g <= groups; g++) {
+            boolean outlier = g == groups;
+            int from = g * spec.group();
+            int to = outlier ? columns : from + spec.group();
+            if (!outlier) {
+                Hadamard.apply(ordered, from, spec.group());
+            }
+            float max = InputSpec.TINY;
+            for (int j = from; j < to; j++) {
+                max = Math.max(max, Math.abs(ordered[j]));
+            }
+            float scale = outlier ? max / 127f : max * spec.clip() / 7f;
+            x.scales()[r * (groups + 1) + g] = scale;
+            float inverse = 1 / scale;
+            for (int j = from; j < to; j++) {
+                float code = ordered[j] * inverse + InputSpec.ROUND - InputSpec.ROUND;
+                float limited = Math.clamp(code, outlier ? -127f : -8f, outlier ? 127f : 7f);
+                x.codes()[r * columns + j] = (short) limited;
+            }
+        }
+    }
+
+    /** w·x of row r for output n, without adapters. */
+    private static float dot(LinearWeights weights, HostActivation x, int r, int n) {
+        return switch (weights) {
+            case LinearWeights.Bf16 w -> {
+                double sum = 0;
+                for (int k = 0; k < w.in(); k++) {
+                    sum +=
+                            (double) HostMemory.bf16(w.bits()[n * w.in() + k])
+                                    * x.plain()[r * w.in() + k];
+                }
+                yield (float) sum;
+            }
+            case LinearWeights.Int4 w -> {
+                int groups = w.groups();
+                float total = 0;
+                for (int g = 0; g < groups; g++) {
+                    int sum = 0;
+                    for (int j = g * w.group(); j < (g + 1) * w.group(); j++) {
+                        sum += w.code(n, j) * x.codes()[r * w.in() + j];
+                    }
+                    float scale =
+                            x.scales()[r * (groups + 1) + g]
+                                    * Float.float16ToFloat(w.scales()[n * groups + g]);
+                    total = Math.fma(scale, (float) sum, total);
+                }
+                int sum = 0;
+                for (int j = 0; j < w.outliers(); j++) {
+                    sum +=
+                            w.outlierCodes()[n * w.outliers() + j]
+                                    * x.codes()[r * w.in() + w.in() - w.outliers() + j];
+                }
+                float scale = x.scales()[r * (groups + 1) + groups] * w.outlierScales()[n];
+                yield Math.fma(scale, (float) sum, total);
+            }
+        };
+    }
+
+    /** The base's and the adapters' part of one projection: [count, out]. */
+    private static float[] project(
+            Rows rows, HostActivation x, Linear linear, int layer, int projection) {
+        LinearWeights weights = ((PlainLinear) linear).weights();
+        int out = weights.out();
+        float[] y = new float[rows.count() * out];
+        for (int r = 0; r < rows.count(); r++) {
+            for (int n = 0; n < out; n++) {
+                y[r * out + n] = dot(weights, x, r, n);
+            }
+        }
+        for (Rows.Segment segment : rows.segments()) {
+            LoraPair pair = ((PlainAdapter) segment.adapter()).layers()[layer][projection];
+            if (pair == null) {
+                continue;
+            }
+            for (int r = segment.firstRow(); r < segment.firstRow() + segment.count(); r++) {
+                addLora(pair, x.plain(), r * weights.in(), y, r * out);
+            }
+        }
+        return y;
+    }
+
+    private static void addLora(LoraPair pair, float[] x, int from, float[] y, int to) {
+        int in = pair.in();
+        double[] shrunk = new double[pair.rank()];
+        for (int i = 0; i < pair.rank(); i++) {
+            for (int k = 0; k < in; k++) {
+                shrunk[i] += (double) pair.a()[i * in + k] * x[from + k];
+            }
+        }
+        for (int n = 0; n < pair.out(); n++) {
+            double sum = 0;
+            for (int i = 0; i < pair.rank(); i++) {
+                sum += shrunk[i] * pair.b()[n * pair.rank() + i];
+            }
+            y[to + n] += (float) sum;
+        }
+    }
+
+    @Override
+    public void projectQkv(
+            Rows rows,
+            Activation in,
+            Linear q,
+            Linear k,
+            Linear v,
+            int layer,
+            Rope rope,
+            KvCache cache,
+            Matrix queries) {
+        HostActivation x = HostMemory.host(in);
+        PlainCache kv = (PlainCache) cache;
+        int headDim = kv.shape().headDim();
+        float[] query = project(rows, x, q, layer, LoraPair.Q);
+        float[] key = project(rows, x, k, layer, LoraPair.K);
+        float[] value = project(rows, x, v, layer, LoraPair.V);
+        for (Rows.Span span : rows.spans()) {
+            for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
+                int position = rows.positions()[r];
+                for (int h = 0; h < q.out() / headDim; h++) {
+                    rope.turn(query, r * q.out() + h * headDim, position);
+                    rotate(kv.shape(), query, r * q.out() + h * headDim);
+                }
+                for (int h = 0; h < kv.shape().heads(); h++) {
+                    int from = r * k.out() + h * headDim;
+                    int to = kv.at(layer, span.blocks()[position / BLOCK_TOKENS], position, h);
+                    rope.turn(key, from, position);
+                    rotate(kv.shape(), key, from);
+                    store(kv.shape(), key, from, kv.keys(), to);
+                    store(kv.shape(), value, from, kv.values(), to);
+                }
+            }
+        }
+        System.arraycopy(query, 0, HostMemory.values(queries), 0, query.length);
+    }
+
+    private static void rotate(KvShape shape, float[] x, int at) {
+        if (shape.quantized()) {
+            Hadamard.apply(x, at, shape.headDim());
+        }
+    }
+
+    private static void store(KvShape shape, float[] x, int from, float[] to, int at) {
+        if (!shape.quantized()) {
+            System.arraycopy(x, from, to, at, shape.headDim());
+            return;
+        }
+        KvCodes codes = KvCodes.of(x, from, shape.headDim());
+        for (int d = 0; d < shape.headDim(); d++) {
+            to[at + d] = (codes.codes()[d] - codes.zero()) * codes.scaleValue();
+        }
+    }
+
+    @Override
+    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+        PlainCache kv = (PlainCache) cache;
+        KvShape shape = kv.shape();
+        int headDim = shape.headDim();
+        HostActivation x = HostMemory.host(out);
+        int heads = x.columns() / headDim;
+        float[] q = HostMemory.values(queries);
+        double softmaxScale = 1 / Math.sqrt(headDim);
+        for (Rows.Span span : rows.spans()) {
+            for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
+                int length = rows.positions()[r] + 1;
+                for (int h = 0; h < heads; h++) {
+                    int kvHead = h / (heads / shape.heads());
+                    int at = r * x.columns() + h * headDim;
+                    double[] weights = new double[length];
+                    double max = Double.NEGATIVE_INFINITY;
+                    for (int p = 0; p < length; p++) {
+                        int key = kv.at(layer, span.blocks()[p / BLOCK_TOKENS], p, kvHead);
+                        for (int d = 0; d < headDim; d++) {
+                            weights[p] += (double) q[at + d] * kv.keys()[key + d];
+                        }
+                        weights[p] *= softmaxScale;
+                        max = Math.max(max, weights[p]);
+                    }
+                    double total = 0;
+                    double[] mixed = new double[headDim];
+                    for (int p = 0; p < length; p++) {
+                        double weight = Math.exp(weights[p] - max);
+                        total += weight;
+                        int value = kv.at(layer, span.blocks()[p / BLOCK_TOKENS], p, kvHead);
+                        for (int d = 0; d < headDim; d++) {
+                            mixed[d] += weight * kv.values()[value + d];
+                        }
+                    }
+                    for (int d = 0; d < headDim; d++) {
+                        x.plain()[at + d] = (float) (mixed[d] / total);
+                    }
+                    rotate(shape, x.plain(), at);
+                }
+                quantize(x, r);
+            }
+        }
+    }
+
+    @Override
+    public void projectAdd(
+            Rows rows, Activation in, Linear w, int layer, int projection, Matrix hidden) {
+        float[] y = project(rows, HostMemory.host(in), w, layer, projection);
+        float[] h = HostMemory.values(hidden);
+        for (int i = 0; i < y.length; i++) {
+            h[i] += y[i];
+        }
+    }
+
+    @Override
+    public void gateUp(
+            Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out) {
+        HostActivation x = HostMemory.host(in);
+        HostActivation y = HostMemory.host(out);
+        float[] g = project(rows, x, gate, layer, LoraPair.GATE);
+        float[] u = project(rows, x, up, layer, LoraPair.UP);
+        for (int i = 0; i < g.length; i++) {
+            y.plain()[i] = (float) (g[i] / (1 + Math.exp(-g[i]))) * u[i];
+        }
+        for (int r = 0; r < rows.count(); r++) {
+            quantize(y, r);
+        }
+    }
+
+    @Override
+    public void logits(
+            int[] rowIndexes,
+            Matrix hidden,
+            float[] weight,
+            float epsilon,
+            Linear head,
+            Matrix logits) {
+        float[] out = HostMemory.values(logits);
+        HostActivation normed = HostActivation.of(1, weight.length, null);
+        for (int i = 0; i < rowIndexes.length; i++) {
+            int from = rowIndexes[i] * weight.length;
+            norm(HostMemory.values(hidden), from, weight, epsilon, normed.plain(), 0);
+            for (int n = 0; n < head.out(); n++) {
+                out[i * head.out() + n] = dot(((PlainLinear) head).weights(), normed, 0, n);
+            }
+        }
+    }
+
+    @Override
+    public void close() {}
+}

@@ -1,0 +1,38 @@
+package dev.aril.engine.kernels;
+
+/**
+ * Rotary position embedding (arXiv 2104.09864) in the half-split layout: channel i turns with
+ * channel i + headDim/2.
+ *
+ * @param cos [positions, headDim / 2]
+ * @param sin [positions, headDim / 2]
+ */
+public record Rope(int headDim, float[] cos, float[] sin) {
+    public static Rope of(int positions, int headDim, double theta) {
+        int half = headDim / 2;
+        float[] cos = new float[positions * half];
+        float[] sin = new float[positions * half];
+        for (int p = 0; p < positions; p++) {
+            for (int i = 0; i < half; i++) {
+                // the frequency is rounded to float first, as the reference implementation does
+                float frequency = (float) (1 / Math.pow(theta, 2.0 * i / headDim));
+                float angle = p * frequency;
+                cos[p * half + i] = (float) Math.cos(angle);
+                sin[p * half + i] = (float) Math.sin(angle);
+            }
+        }
+        return new Rope(headDim, cos, sin);
+    }
+
+    /** Turns one head's channels x[at .. at + headDim). */
+    void turn(float[] x, int at, int position) {
+        int half = headDim / 2;
+        int p = position * half;
+        for (int i = 0; i < half; i++) {
+            float a = x[at + i];
+            float b = x[at + half + i];
+            x[at + i] = a * cos[p + i] - b * sin[p + i];
+            x[at + half + i] = b * cos[p + i] + a * sin[p + i];
+        }
+    }
+}

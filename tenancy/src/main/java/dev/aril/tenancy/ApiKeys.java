@@ -1,0 +1,105 @@
+package dev.aril.tenancy;
+
+import com.github.benmanes.caffeine.cache.Cache;
+import com.github.benmanes.caffeine.cache.Caffeine;
+import com.github.benmanes.caffeine.cache.Ticker;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.UUID;
+
+/** Whose is this bearer key? */
+public final class ApiKeys {
+    /** How long an answer is believed, and so how long a revoked key may still work. */
+    static final Duration REMEMBERED = Duration.ofSeconds(1);
+
+    private static final int MOST_REMEMBERED = 10_000;
+    private static final byte[] NO_HASH = new byte[32];
+
+    /** A valid key's owner, until it expires. */
+    private record Known(Tenant tenant, Instant expiresAt) {}
+
+    private final ApiKeyRows keys;
+    private final TenantRows tenants;
+    private final Pepper pepper;
+    private final InstantSource clock;
+    private final SecureRandom random;
+
+    /** By the key's peppered hash, so that the heap holds no usable key longer than its request. */
+    private final Cache<String, Optional<Known>> seen;
+
+    ApiKeys(
+            ApiKeyRows keys,
+            TenantRows tenants,
+            Pepper pepper,
+            InstantSource clock,
+            Ticker ticker,
+            SecureRandom random) {
+        this.keys = keys;
+        this.tenants = tenants;
+        this.pepper = pepper;
+        this.clock = clock;
+        this.random = random;
+        this.seen =
+                Caffeine.newBuilder()
+                        .maximumSize(MOST_REMEMBERED)
+                        .expireAfterWrite(REMEMBERED)
+                        .ticker(ticker)
+                        .build();
+    }
+
+    /**
+     * Makes a key. Blocks on SQL.
+     *
+     * @param label for people, 1 to 100 characters
+     * @return the whole key; it is not stored and cannot be shown again
+     * @throws IllegalArgumentException if the label is empty or too long, or the tenant unknown
+     */
+    public String issue(TenantId tenant, String label) {
+        if (label.isBlank() || label.codePointCount(0, label.length()) > 100) {
+            throw new IllegalArgumentException("label must have 1 to 100 characters");
+        }
+        TenantRow owner =
+                tenants.findById(tenant.value())
+                        .orElseThrow(
+                                () -> new IllegalArgumentException("no tenant has id " + tenant));
+        BearerKey key = BearerKey.random(random);
+        keys.saveAndFlush(
+                new ApiKeyRow(
+                        UUID.randomUUID(),
+                        owner,
+                        key.keyId(),
+                        pepper.hash(key.hashed()),
+                        label,
+                        clock.instant()));
+        return key.reveal();
+    }
+
+    /**
+     * The active tenant that owns a key. Blocks on SQL when the key was not seen within the last
+     * second; a malformed key is refused without any I/O.
+     */
+    public Optional<Tenant> authenticate(String presented) {
+        return BearerKey.parse(presented).flatMap(this::owner);
+    }
+
+    private Optional<Tenant> owner(BearerKey key) {
+        byte[] hash = pepper.hash(key.hashed());
+        String name = HexFormat.of().formatHex(hash);
+        Optional<Known> known = seen.get(name, _ -> lookUp(key, hash));
+        return known.filter(k -> clock.instant().isBefore(k.expiresAt())).map(Known::tenant);
+    }
+
+    private Optional<Known> lookUp(BearerKey key, byte[] hash) {
+        Optional<ApiKeyRow> row = keys.findWithTenant(key.keyId());
+        // Compared even when there is no such row, so that the time does not tell which ids exist.
+        byte[] stored = row.map(ApiKeyRow::secretHash).orElse(NO_HASH);
+        boolean right = MessageDigest.isEqual(hash, stored);
+        return row.filter(r -> right && !r.revoked() && r.owner().active())
+                .map(r -> new Known(r.owner().tenant(), r.expiresAt()));
+    }
+}
