@@ -59,7 +59,8 @@ record AdapterFiles(byte[] config, byte[] model) {
         byte[] rewritten =
                 String.format("%-" + length + "s", rewrite.apply(header))
                         .getBytes(StandardCharsets.UTF_8);
-        if (rewritten.length != length || header.equals(new String(rewritten, StandardCharsets.UTF_8))) {
+        if (rewritten.length != length
+                || header.equals(new String(rewritten, StandardCharsets.UTF_8))) {
             throw new IllegalArgumentException("the rewritten header is longer, or the same");
         }
         byte[] spoilt = model.clone();

@@ -91,7 +91,8 @@ class SqlTest {
             if (element instanceof Instruction) {
                 before = element;
             }
-            // Where paths join, as after a conditional expression, the other path's text is unknown.
+            // Where paths join, as after a conditional expression, the other path's text is
+            // unknown.
             if (element instanceof LabelTarget here && joins.contains(here.label())) {
                 before = null;
             }

@@ -73,7 +73,8 @@ final class TokenReader implements AutoCloseable {
             usage = event.get("usage");
         }
         for (JsonNode choice : event.path("choices")) {
-            JsonNode piece = choice.has("text") ? choice.get("text") : choice.path("delta").path("content");
+            JsonNode piece =
+                    choice.has("text") ? choice.get("text") : choice.path("delta").path("content");
             if (piece.isString()) {
                 text.append(piece.stringValue());
             }
