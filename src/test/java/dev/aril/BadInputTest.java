@@ -121,10 +121,9 @@ class BadInputTest {
                 Arguments.of("padded", sql.padded()),
                 Arguments.of(
                         "mis-shaped",
-                        sql.withHeader(
-                                header ->
-                                        header.replaceFirst(
-                                                "\"shape\":\\[16, ?384\\]", "\"shape\":[384,16]"))),
+                        sql.withHeader(header ->
+                                header.replaceFirst(
+                                        "\"shape\":\\[16, ?384\\]", "\"shape\":[384,16]"))),
                 Arguments.of("NaN", sql.notANumber()),
                 Arguments.of("pickle", sql.pickled()));
     }

@@ -19,7 +19,11 @@ class NeighboursTest {
     private static final String[] TENANTS = {"holmes", "globe", "acme", "acme"};
     private static final String[] MODELS = {"sherlock", "shakespeare", "sql", "novella-11m"};
     private static final String[] OPENINGS = {
-        "The door was opened by", "My lord, I have", "Show the name of", "In the morning she", "He said",
+        "The door was opened by",
+        "My lord, I have",
+        "Show the name of",
+        "In the morning she",
+        "He said",
     };
 
     private final Deployment aril;

@@ -32,11 +32,16 @@ class RestartTest {
         try (ArilProcess aril = ArilProcess.start(data);
                 ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             keys = Deployment.keys(data);
-            assertThat(aril.as("globe").upload(AdapterFiles.demo("sherlock").parts("prose")).status())
+            assertThat(
+                            aril.as("globe")
+                                    .upload(AdapterFiles.demo("sherlock").parts("prose"))
+                                    .status())
                     .isEqualTo(201);
             List<Future<?>> clients = new ArrayList<>();
             for (String tenant : ADAPTERS.keySet()) {
-                clients.add(threads.submit(() -> askUntilTheEnd(aril.as(tenant), ADAPTERS.get(tenant), finished)));
+                clients.add(
+                        threads.submit(() ->
+                                askUntilTheEnd(aril.as(tenant), ADAPTERS.get(tenant), finished)));
             }
             Deployment.eventually(() -> assertThat(finished).hasSizeGreaterThan(6));
             try (TokenReader cut = stream(aril.as("acme"), "sql", 1000)) {
@@ -51,16 +56,15 @@ class RestartTest {
 
         try (Deployment restarted = Deployment.startEmbedded(data)) {
             assertThat(Deployment.keys(data)).as("no key was issued anew").isEqualTo(keys);
-            ADAPTERS.forEach(
-                    (tenant, adapter) -> {
-                        Caller.Reply reply =
-                                restarted
-                                        .as(tenant)
-                                        .post(
-                                                "/v1/completions",
-                                                Map.of("model", adapter, "prompt", "The", "max_tokens", 4));
-                        assertThat(reply.status()).as(reply.body()).isEqualTo(200);
-                    });
+            ADAPTERS.forEach((tenant, adapter) -> {
+                Caller.Reply reply =
+                        restarted
+                                .as(tenant)
+                                .post(
+                                        "/v1/completions",
+                                        Map.of("model", adapter, "prompt", "The", "max_tokens", 4));
+                assertThat(reply.status()).as(reply.body()).isEqualTo(200);
+            });
             assertThat(restarted.as("globe").get("/v1/adapters/prose").status()).isEqualTo(200);
             List<String> recorded =
                     restarted
@@ -90,9 +94,13 @@ class RestartTest {
         return caller.stream(
                 "/v1/completions",
                 Map.of(
-                        "model", model,
-                        "prompt", "The",
-                        "max_tokens", maxTokens,
-                        "ignore_eos", true));
+                        "model",
+                        model,
+                        "prompt",
+                        "The",
+                        "max_tokens",
+                        maxTokens,
+                        "ignore_eos",
+                        true));
     }
 }

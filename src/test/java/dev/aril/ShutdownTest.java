@@ -51,18 +51,23 @@ class ShutdownTest {
             }
             assertThat(aril.awaitExit()).as(aril.output()).isEqualTo(TERMINATED);
         }
-        assertThat(finishReason(data, id)).as("what was generated is on the books").isNotEqualTo("length");
+        assertThat(finishReason(data, id))
+                .as("what was generated is on the books")
+                .isNotEqualTo("length");
     }
 
     private static TokenReader stream(ArilProcess aril, int maxTokens) {
-        return aril.as("globe")
-                .stream(
-                        "/v1/completions",
-                        Map.of(
-                                "model", "shakespeare",
-                                "prompt", "Enter the King.",
-                                "max_tokens", maxTokens,
-                                "ignore_eos", true));
+        return aril.as("globe").stream(
+                "/v1/completions",
+                Map.of(
+                        "model",
+                        "shakespeare",
+                        "prompt",
+                        "Enter the King.",
+                        "max_tokens",
+                        maxTokens,
+                        "ignore_eos",
+                        true));
     }
 
     private static String finishReason(Path data, String id) {

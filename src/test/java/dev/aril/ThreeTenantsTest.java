@@ -86,8 +86,7 @@ class ThreeTenantsTest {
         Caller.Reply answer = holmes.post("/v1/chat/completions", question);
         assertThat(answer.json().at("/choices/0/message/content").stringValue())
                 .isEqualTo(STATEMENT);
-        assertThat(aril.as("globe").post("/v1/chat/completions", question).status())
-                .isEqualTo(404);
+        assertThat(aril.as("globe").post("/v1/chat/completions", question).status()).isEqualTo(404);
 
         assertThat(holmes.delete("/v1/adapters/clerk").status()).isBetween(200, 204);
         assertThat(holmes.post("/v1/chat/completions", question).status()).isEqualTo(404);
