@@ -11,6 +11,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -104,7 +105,7 @@ record Caller(URI base, @Nullable String key) {
 
     /** Opens a streaming answer; the request's {@code stream} is set here. */
     TokenReader stream(String path, Map<String, Object> body) {
-        var streaming = new java.util.LinkedHashMap<>(body);
+        var streaming = new LinkedHashMap<>(body);
         streaming.put("stream", true);
         HttpRequest request =
                 request(path)

@@ -1,5 +1,7 @@
 package dev.aril;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -27,8 +29,8 @@ final class Deployed implements ParameterResolver {
                             try {
                                 Path data = Files.createTempDirectory("aril-deployment-");
                                 return new Shared(Deployment.start(data));
-                            } catch (java.io.IOException e) {
-                                throw new java.io.UncheckedIOException(e);
+                            } catch (IOException e) {
+                                throw new UncheckedIOException(e);
                             }
                         },
                         Shared.class)

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.awaitility.Awaitility;
@@ -105,7 +106,7 @@ final class Deployment implements AutoCloseable {
 
     /** The demonstration's keys, as the first start writes them. */
     static Map<String, String> keys(Path data) {
-        Map<String, String> keys = new java.util.HashMap<>();
+        Map<String, String> keys = new HashMap<>();
         Caller.JSON
                 .readTree(data.resolve("demo-keys.json").toFile())
                 .properties()

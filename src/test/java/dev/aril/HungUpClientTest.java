@@ -2,7 +2,10 @@ package dev.aril;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.aril.engine.Engine;
+import dev.aril.engine.EngineStats;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -10,6 +13,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(Deployed.class)
 class HungUpClientTest {
     private final Deployment aril;
+
+    private record Settled(String finishReason, int promptTokens, int completionTokens) {}
 
     HungUpClientTest(Deployment aril) {
         this.aril = aril;
@@ -37,7 +42,7 @@ class HungUpClientTest {
         }
 
         Deployment.eventually(() -> {
-            var row =
+            Optional<Settled> row =
                     aril.sql()
                             .sql(
                                     """
@@ -45,15 +50,17 @@ class HungUpClientTest {
                                     from usage_events where generation_id = ?\
                                     """)
                             .param(id)
-                            .query()
-                            .listOfRows();
-            assertThat(row).hasSize(1);
-            assertThat(row.getFirst()).containsEntry("finish_reason", "cancelled");
-            assertThat((int) row.getFirst().get("prompt_tokens")).isPositive();
-            assertThat((int) row.getFirst().get("completion_tokens")).isBetween(1, 999);
+                            .query(Settled.class)
+                            .optional();
+            assertThat(row)
+                    .hasValueSatisfying(settled -> {
+                        assertThat(settled.finishReason()).isEqualTo("cancelled");
+                        assertThat(settled.promptTokens()).isPositive();
+                        assertThat(settled.completionTokens()).isBetween(1, 999);
+                    });
         });
         Deployment.eventually(() -> {
-            var stats = aril.bean(dev.aril.engine.Engine.class).stats();
+            EngineStats stats = aril.bean(Engine.class).stats();
             assertThat(stats.running()).isZero();
             assertThat(stats.waiting()).isZero();
             assertThat(stats.kvBlocksFree()).isEqualTo(stats.kvBlocks());

@@ -3,14 +3,17 @@ package dev.aril;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import tools.jackson.databind.JsonNode;
 
 /** Neighbours in a batch never change a sequence's tokens (design.md, decision 9). */
 @ExtendWith(Deployed.class)
@@ -69,7 +72,7 @@ class NeighboursTest {
     }
 
     private static Call call(int i, Map<String, Object> sampling) {
-        var body = new java.util.HashMap<String, Object>(sampling);
+        var body = new HashMap<String, Object>(sampling);
         int which = i % MODELS.length;
         body.put("model", MODELS[which]);
         // Different lengths, so that prefills and decodes meet in one step.
@@ -106,11 +109,11 @@ class NeighboursTest {
                 aril.as(call.tenant()).stream("/v1/completions", call.body()).readAll()) {
             assertThat(stream.error()).isNull();
             assertThat(stream.done()).isTrue();
-            assertThat(stream.usage()).isNotNull();
+            JsonNode usage = Objects.requireNonNull(stream.usage());
             return new Answer(
                     stream.text(),
                     String.valueOf(stream.finishReason()),
-                    stream.usage().path("completion_tokens").intValue());
+                    usage.path("completion_tokens").intValue());
         }
     }
 

@@ -66,7 +66,7 @@ class RestartTest {
                 assertThat(reply.status()).as(reply.body()).isEqualTo(200);
             });
             assertThat(restarted.as("globe").get("/v1/adapters/prose").status()).isEqualTo(200);
-            List<String> recorded =
+            var recorded =
                     restarted
                             .sql()
                             .sql("select generation_id from usage_events")

@@ -2,6 +2,7 @@ package dev.aril;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.StreamSupport;
@@ -81,7 +82,7 @@ class ThreeTenantsTest {
         Caller.Reply created = holmes.upload(AdapterFiles.demo("sql").parts("clerk"));
         assertThat(created.status()).as(created.body()).isEqualTo(201);
 
-        var question = new java.util.HashMap<>(QUESTION);
+        var question = new HashMap<>(QUESTION);
         question.put("model", "clerk");
         Caller.Reply answer = holmes.post("/v1/chat/completions", question);
         assertThat(answer.json().at("/choices/0/message/content").stringValue())
@@ -96,7 +97,7 @@ class ThreeTenantsTest {
     }
 
     private String complete(String tenant, String model, Map<String, Object> prompt) {
-        var body = new java.util.HashMap<>(prompt);
+        var body = new HashMap<>(prompt);
         body.put("model", model);
         Caller.Reply reply = aril.as(tenant).post("/v1/completions", body);
         assertThat(reply.status()).as(reply.body()).isEqualTo(200);
