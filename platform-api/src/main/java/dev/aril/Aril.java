@@ -9,7 +9,8 @@ import picocli.CommandLine.Spec;
 /** The program's one entry: picks the command; without one it explains itself. */
 @Command(
         name = "aril",
-        description = "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
+        description =
+                "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
         subcommands = {Serve.class, HelpCommand.class},
         mixinStandardHelpOptions = true,
         version = "aril 0.1.0")

@@ -22,7 +22,8 @@ import org.springframework.stereotype.Component;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Three tenants to try the server with, made at the first start through the same doors as any other.
+ * Three tenants to try the server with, made at the first start through the same doors as any
+ * other.
  *
  * <p>The keys are written last, so a start that was cut short is completed by the next one: what is
  * there stays, and keys that nobody has seen are replaced by new ones.

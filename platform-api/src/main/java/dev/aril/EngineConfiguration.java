@@ -13,7 +13,9 @@ import org.slf4j.LoggerFactory;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
-/** Imports the base model at the first start, starts the engine, and tells the rooms their folders. */
+/**
+ * Imports the base model at the first start, starts the engine, and tells the rooms their folders.
+ */
 @Configuration(proxyBeanMethods = false)
 class EngineConfiguration {
     private static final Logger LOG = LoggerFactory.getLogger(EngineConfiguration.class);

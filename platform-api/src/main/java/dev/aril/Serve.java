@@ -8,7 +8,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Unmatched;
 
-/** {@code serve}: starts the server; further arguments are Spring's, as {@code --aril.demo=false}. */
+/**
+ * {@code serve}: starts the server; further arguments are Spring's, as {@code --aril.demo=false}.
+ */
 @Command(
         name = "serve",
         description = {

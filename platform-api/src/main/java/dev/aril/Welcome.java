@@ -3,11 +3,14 @@ package dev.aril;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.boot.ApplicationArguments;
 import org.springframework.boot.ApplicationRunner;
+import org.springframework.boot.web.server.WebServer;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
 import org.springframework.stereotype.Component;
 
@@ -28,7 +31,8 @@ final class Welcome implements ApplicationRunner {
 
     @Override
     public void run(ApplicationArguments arguments) throws IOException {
-        String url = "http://localhost:" + server.getWebServer().getPort();
+        WebServer web = Objects.requireNonNull(server.getWebServer(), "a started web server");
+        String url = "http://localhost:" + web.getPort();
         Optional<Map<String, String>> issued = settings.demo() ? demo.seed() : Optional.empty();
         // Past the log: a key belongs on the screen of who starts the server, not in a log file.
         issued.ifPresent(keys -> print(System.out, url, keys));
@@ -76,7 +80,7 @@ final class Welcome implements ApplicationRunner {
     private static String curl(
             String option,
             String url,
-            @org.jspecify.annotations.Nullable String key,
+            @Nullable String key,
             String model,
             String question,
             String fields) {

@@ -24,14 +24,10 @@ class AccessRules {
     SecurityWebFilterChain dataPlane(ServerHttpSecurity http, ApiKeys keys, Blocking blocking) {
         return stateless(http)
                 .securityMatcher(new PathPatternParserServerWebExchangeMatcher("/v1/**"))
-                .addFilterAt(
-                        new ApiKeyGate(keys, blocking), SecurityWebFiltersOrder.AUTHENTICATION)
-                .exceptionHandling(
-                        e ->
-                                e.authenticationEntryPoint(
-                                        (exchange, error) ->
-                                                ErrorAnswers.write(
-                                                        exchange, Problems.unauthorized())))
+                .addFilterAt(new ApiKeyGate(keys, blocking), SecurityWebFiltersOrder.AUTHENTICATION)
+                .exceptionHandling(e ->
+                        e.authenticationEntryPoint((exchange, error) ->
+                                ErrorAnswers.write(exchange, Problems.unauthorized())))
                 .authorizeExchange(a -> a.anyExchange().authenticated())
                 .build();
     }
@@ -40,23 +36,19 @@ class AccessRules {
     @Order(2)
     SecurityWebFilterChain everythingElse(ServerHttpSecurity http) {
         return stateless(http)
-                .exceptionHandling(
-                        e ->
-                                e.authenticationEntryPoint(
-                                        (exchange, error) ->
-                                                ErrorAnswers.write(
-                                                        exchange, Problems.noSuchUrl())))
-                .authorizeExchange(
-                        a ->
-                                a.pathMatchers(
-                                                "/actuator/health",
-                                                "/actuator/health/liveness",
-                                                "/actuator/health/readiness",
-                                                "/actuator/info",
-                                                "/actuator/prometheus")
-                                        .permitAll()
-                                        .anyExchange()
-                                        .denyAll())
+                .exceptionHandling(e ->
+                        e.authenticationEntryPoint((exchange, error) ->
+                                ErrorAnswers.write(exchange, Problems.noSuchUrl())))
+                .authorizeExchange(a ->
+                        a.pathMatchers(
+                                        "/actuator/health",
+                                        "/actuator/health/liveness",
+                                        "/actuator/health/readiness",
+                                        "/actuator/info",
+                                        "/actuator/prometheus")
+                                .permitAll()
+                                .anyExchange()
+                                .denyAll())
                 .build();
     }
 

@@ -61,13 +61,12 @@ final class AdapterUploads {
 
     @GetMapping("/v1/adapters")
     Mono<ObjectNode> list(@RequestAttribute(ApiKeyGate.TENANT) Tenant tenant) {
-        return blocking.call(
-                () -> {
-                    ObjectNode list = JsonNodeFactory.instance.objectNode().put("object", "list");
-                    ArrayNode data = list.putArray("data");
-                    adapters.list(tenant.id()).forEach(adapter -> data.add(body(adapter)));
-                    return list;
-                });
+        return blocking.call(() -> {
+            ObjectNode list = JsonNodeFactory.instance.objectNode().put("object", "list");
+            ArrayNode data = list.putArray("data");
+            adapters.list(tenant.id()).forEach(adapter -> data.add(body(adapter)));
+            return list;
+        });
     }
 
     @GetMapping("/v1/adapters/{name}")
@@ -79,19 +78,18 @@ final class AdapterUploads {
     @DeleteMapping("/v1/adapters/{name}")
     Mono<ObjectNode> delete(
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant, @PathVariable String name) {
-        return blocking.call(
-                () -> {
-                    Adapter adapter = models.adapter(tenant, name);
-                    if (!adapters.delete(tenant.id(), adapter.name())) {
-                        throw ServedModels.unknown(name);
-                    }
-                    return JsonNodeFactory.instance
-                            .objectNode()
-                            .put("id", adapter.id().toString())
-                            .put("object", "adapter.deleted")
-                            .put("name", adapter.name())
-                            .put("deleted", true);
-                });
+        return blocking.call(() -> {
+            Adapter adapter = models.adapter(tenant, name);
+            if (!adapters.delete(tenant.id(), adapter.name())) {
+                throw ServedModels.unknown(name);
+            }
+            return JsonNodeFactory.instance
+                    .objectNode()
+                    .put("id", adapter.id().toString())
+                    .put("object", "adapter.deleted")
+                    .put("name", adapter.name())
+                    .put("deleted", true);
+        });
     }
 
     private ObjectNode body(Adapter adapter) {

@@ -31,11 +31,10 @@ final class ApiKeyGate implements WebFilter {
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         return blocking.call(() -> authenticate(exchange.getRequest().getHeaders()))
-                .flatMap(
-                        tenant ->
-                                tenant.isPresent()
-                                        ? pass(exchange, chain, tenant.get())
-                                        : ErrorAnswers.write(exchange, Problems.unauthorized()));
+                .flatMap(tenant ->
+                        tenant.isPresent()
+                                ? pass(exchange, chain, tenant.get())
+                                : ErrorAnswers.write(exchange, Problems.unauthorized()));
     }
 
     private Optional<Tenant> authenticate(HttpHeaders headers) {
@@ -48,7 +47,8 @@ final class ApiKeyGate implements WebFilter {
         return keys.authenticate(given.getFirst().substring(SCHEME.length()).strip());
     }
 
-    private static Mono<Void> pass(ServerWebExchange exchange, WebFilterChain chain, Tenant tenant) {
+    private static Mono<Void> pass(
+            ServerWebExchange exchange, WebFilterChain chain, Tenant tenant) {
         exchange.getAttributes().put(TENANT, tenant);
         return chain.filter(exchange)
                 .contextWrite(

@@ -26,14 +26,13 @@ final class Blocking implements AutoCloseable {
     /** Work that is done even if nobody waits for it any more. */
     <T> CompletableFuture<T> start(Callable<T> work) {
         CompletableFuture<T> result = new CompletableFuture<>();
-        threads.execute(
-                () -> {
-                    try {
-                        result.complete(work.call());
-                    } catch (Throwable e) {
-                        result.completeExceptionally(e);
-                    }
-                });
+        threads.execute(() -> {
+            try {
+                result.complete(work.call());
+            } catch (Throwable e) {
+                result.completeExceptionally(e);
+            }
+        });
         return result;
     }
 

@@ -82,7 +82,8 @@ record CommonFields(
             throw fields.unsupported("n", "must be 1: this server gives one answer a request");
         }
         Optional<JsonNode> logprobs = fields.value("logprobs");
-        if (logprobs.isPresent() && !(logprobs.get().isBoolean() && !logprobs.get().booleanValue())) {
+        if (logprobs.isPresent()
+                && !(logprobs.get().isBoolean() && !logprobs.get().booleanValue())) {
             throw fields.unsupported("logprobs", "is not supported by this server; leave it out");
         }
         fields.unsupported("logit_bias");

@@ -39,7 +39,8 @@ record CompletionRequest(Prompt prompt, CommonFields common) {
             throw fields.unsupported("echo", "must be false: this server returns no prompts");
         }
         if (fields.integer("best_of", 0, 20).orElse(1) != 1) {
-            throw fields.unsupported("best_of", "must be 1: this server gives one answer a request");
+            throw fields.unsupported(
+                    "best_of", "must be 1: this server gives one answer a request");
         }
         CompletionRequest request =
                 new CompletionRequest(

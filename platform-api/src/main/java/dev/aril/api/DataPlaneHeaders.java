@@ -24,12 +24,11 @@ final class DataPlaneHeaders implements WebFilter {
         headers.set(REQUEST_ID, "req_" + UUID.randomUUID().toString().replace("-", ""));
         headers.set("openai-version", "2020-10-01");
         exchange.getResponse()
-                .beforeCommit(
-                        () -> {
-                            long millis = Duration.ofNanos(System.nanoTime() - began).toMillis();
-                            headers.set("openai-processing-ms", Long.toString(millis));
-                            return Mono.empty();
-                        });
+                .beforeCommit(() -> {
+                    long millis = Duration.ofNanos(System.nanoTime() - began).toMillis();
+                    headers.set("openai-processing-ms", Long.toString(millis));
+                    return Mono.empty();
+                });
         return chain.filter(exchange);
     }
 }

@@ -29,9 +29,17 @@ final class EngineMetrics implements MeterBinder {
                     .tag("adapters", i == kinds - 1 ? i + "+" : Integer.toString(i))
                     .register(registry);
         }
-        counter(registry, "aril.prompt.tokens", "rows computed for prompts", EngineStats::promptTokens);
+        counter(
+                registry,
+                "aril.prompt.tokens",
+                "rows computed for prompts",
+                EngineStats::promptTokens);
         counter(registry, "aril.completion.tokens", "ids sampled", EngineStats::completionTokens);
-        gauge(registry, "aril.requests.waiting", "sequences not yet admitted", EngineStats::waiting);
+        gauge(
+                registry,
+                "aril.requests.waiting",
+                "sequences not yet admitted",
+                EngineStats::waiting);
         gauge(registry, "aril.requests.running", "sequences with KV blocks", EngineStats::running);
         gauge(registry, "aril.kv.blocks", "all KV blocks", EngineStats::kvBlocks);
         gauge(registry, "aril.kv.blocks.free", "free KV blocks", EngineStats::kvBlocksFree);

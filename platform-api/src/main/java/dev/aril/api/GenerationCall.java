@@ -61,7 +61,8 @@ final class GenerationCall {
 
     /**
      * The generation's events, for one subscriber; its cancelling ends the generation. Ends with
-     * {@link GenerationFailed} or {@link UsageNotRecorded} instead of a last event that is not owed.
+     * {@link GenerationFailed} or {@link UsageNotRecorded} instead of a last event that is not
+     * owed.
      */
     Flux<GenerationEvent> events() {
         return JdkFlowAdapter.flowPublisherToFlux(generation)
@@ -103,12 +104,10 @@ final class GenerationCall {
             generation.close();
             generation
                     .usage()
-                    .thenAccept(
-                            usage ->
-                                    blocking.start(() -> ledger.record(entry(usage, reason)))
-                                            .whenComplete(
-                                                    (fresh, failure) ->
-                                                            settled(usage, reason, failure)));
+                    .thenAccept(usage ->
+                            blocking.start(() -> ledger.record(entry(usage, reason)))
+                                    .whenComplete(
+                                            (fresh, failure) -> settled(usage, reason, failure)));
         }
         return settled;
     }

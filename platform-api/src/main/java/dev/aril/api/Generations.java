@@ -63,8 +63,7 @@ public final class Generations {
                             new GenerationRequest(
                                     id, tenant.id().toString(), prompt, adapter, sampling));
             GenerationCall call =
-                    new GenerationCall(
-                            generation, tenant, model, ledger, blocking, metrics, clock);
+                    new GenerationCall(generation, tenant, model, ledger, blocking, metrics, clock);
             call.settled().whenComplete((done, failure) -> closed());
             return call;
         } catch (ContextOverflow e) {

@@ -31,15 +31,14 @@ final class Models {
 
     @GetMapping("/v1/models")
     Mono<ObjectNode> list(@RequestAttribute(ApiKeyGate.TENANT) Tenant tenant) {
-        return blocking.call(
-                () -> {
-                    ObjectNode list = JsonNodeFactory.instance.objectNode().put("object", "list");
-                    ArrayNode data = list.putArray("data").add(base());
-                    for (Adapter adapter : adapters.list(tenant.id())) {
-                        data.add(model(adapter));
-                    }
-                    return list;
-                });
+        return blocking.call(() -> {
+            ObjectNode list = JsonNodeFactory.instance.objectNode().put("object", "list");
+            ArrayNode data = list.putArray("data").add(base());
+            for (Adapter adapter : adapters.list(tenant.id())) {
+                data.add(model(adapter));
+            }
+            return list;
+        });
     }
 
     /** A name may hold slashes in other servers' world: the rest of the path is the name. */
@@ -47,11 +46,10 @@ final class Models {
     Mono<ObjectNode> get(
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant, @PathVariable String name) {
         String model = name.substring(1);
-        return blocking.call(
-                () ->
-                        model.equals(engine.model().name())
-                                ? base()
-                                : model(models.adapter(tenant, model)));
+        return blocking.call(() ->
+                model.equals(engine.model().name())
+                        ? base()
+                        : model(models.adapter(tenant, model)));
     }
 
     private ObjectNode base() {

@@ -38,21 +38,22 @@ final class Problems {
             case AdapterRejected e ->
                     Problem.invalid(
                             HttpStatus.BAD_REQUEST,
-                            e.getMessage(),
+                            String.valueOf(e.getMessage()),
                             e.part().field(),
                             "adapter_rejected");
-            // Not 409 for a name that is taken: the clients' libraries would try again by themselves.
+            // Not 409 for a name that is taken: the clients' libraries would try again by
+            // themselves.
             case AdapterNameRefused e ->
                     Problem.invalid(
                             HttpStatus.BAD_REQUEST,
-                            e.getMessage(),
+                            String.valueOf(e.getMessage()),
                             "name",
                             "adapter_name_" + e.reason().name().toLowerCase(Locale.ROOT));
-            case UploadTooLarge e -> tooLarge(e.getMessage(), e.part().field());
+            case UploadTooLarge e -> tooLarge(String.valueOf(e.getMessage()), e.part().field());
             case EngineOverloaded e ->
                     Problem.server(
                                     HttpStatus.SERVICE_UNAVAILABLE,
-                                    "The server is busy: " + e.getMessage(),
+                                    "The server is busy: " + String.valueOf(e.getMessage()),
                                     "engine_overloaded")
                             .retryAfter(SOON);
             case GenerationFailed e ->
@@ -160,8 +161,7 @@ final class Problems {
     }
 
     static Problem tooLarge(String message, @Nullable String field) {
-        return Problem.invalid(
-                HttpStatus.CONTENT_TOO_LARGE, message, field, "payload_too_large");
+        return Problem.invalid(HttpStatus.CONTENT_TOO_LARGE, message, field, "payload_too_large");
     }
 
     private static Problem bodyTooLarge() {
@@ -185,7 +185,8 @@ final class Problems {
 
     private static String unreadable(ServerWebInputException e) {
         for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
-            if (cause instanceof DecodingException && !(cause.getCause() instanceof JacksonException)) {
+            if (cause instanceof DecodingException
+                    && !(cause.getCause() instanceof JacksonException)) {
                 return "The request body cannot be read: " + cause.getMessage();
             }
         }

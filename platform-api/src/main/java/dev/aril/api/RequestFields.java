@@ -64,13 +64,12 @@ final class RequestFields {
 
     boolean flag(String field, boolean otherwise) {
         return value(field)
-                .map(
-                        node -> {
-                            if (!node.isBoolean()) {
-                                throw refuse(field, "must be true or false");
-                            }
-                            return node.booleanValue();
-                        })
+                .map(node -> {
+                    if (!node.isBoolean()) {
+                        throw refuse(field, "must be true or false");
+                    }
+                    return node.booleanValue();
+                })
                 .orElse(otherwise);
     }
 
@@ -162,7 +161,9 @@ final class RequestFields {
                 throw new Refusal(
                         Problem.invalid(
                                 HttpStatus.BAD_REQUEST,
-                                "Unknown field '" + name + "': this server ignores nothing; leave it out.",
+                                "Unknown field '"
+                                        + name
+                                        + "': this server ignores nothing; leave it out.",
                                 name,
                                 "unknown_parameter"));
             }
@@ -186,8 +187,7 @@ final class RequestFields {
                 i++;
             } else if (Character.isSurrogate(text.charAt(i))) {
                 throw invalid(
-                        name,
-                        "'" + name + "' holds half a surrogate pair at character " + i + ".");
+                        name, "'" + name + "' holds half a surrogate pair at character " + i + ".");
             }
         }
         return text;

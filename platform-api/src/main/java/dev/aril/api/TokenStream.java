@@ -51,14 +51,10 @@ final class TokenStream {
         response.getHeaders().set("X-Accel-Buffering", "no");
         return response.writeAndFlushWith(
                 withPings(stream.chunks(call), ping)
-                        .map(
-                                chunk ->
-                                        Mono.just(
-                                                response.bufferFactory()
-                                                        .wrap(
-                                                                chunk.getBytes(
-                                                                        StandardCharsets
-                                                                                .UTF_8)))));
+                        .map(chunk ->
+                                Mono.just(
+                                        response.bufferFactory()
+                                                .wrap(chunk.getBytes(StandardCharsets.UTF_8)))));
     }
 
     private Flux<String> chunks(GenerationCall call) {
@@ -72,8 +68,7 @@ final class TokenStream {
         return switch (event) {
             case Text text -> List.of(data(wire.text(text.text())));
             case Finished end when includeUsage ->
-                    List.of(
-                            data(wire.last(end.reason())), data(wire.usage(end.usage())), DONE);
+                    List.of(data(wire.last(end.reason())), data(wire.usage(end.usage())), DONE);
             case Finished end -> List.of(data(wire.last(end.reason())), DONE);
             case Failed failed -> throw new GenerationFailed(failed.message());
         };
