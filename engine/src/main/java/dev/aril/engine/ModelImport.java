@@ -1,14 +1,10 @@
 package dev.aril.engine;
 
-<<<<<<< HEAD
 import dev.aril.engine.quantize.Importer;
-=======
->>>>>>> api
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 
-<<<<<<< HEAD
 /** A Hugging Face checkpoint becomes an Aril model. */
 public final class ModelImport {
     private ModelImport() {}
@@ -30,23 +26,10 @@ public final class ModelImport {
     public static void run(
             Path checkpoint,
             Path calibration,
-=======
-/** Makes an Aril model from a checkpoint. */
-public final class ModelImport {
-    private ModelImport() {}
-
-    public static void run(
-            Path checkpoint,
-            Path calibrationText,
->>>>>>> api
             String recipe,
             Path target,
             Consumer<String> progress)
             throws IOException {
-<<<<<<< HEAD
         Importer.run(checkpoint, calibration, recipe, target, progress);
-=======
-        throw new IOException("not built yet: " + checkpoint + calibrationText + recipe + target);
->>>>>>> api
     }
 }

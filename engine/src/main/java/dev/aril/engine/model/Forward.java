@@ -18,6 +18,7 @@ import dev.aril.engine.model.LayerWeights.ChannelOrders;
 import dev.aril.engine.schedule.Batch;
 import dev.aril.engine.schedule.Span;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -158,6 +159,18 @@ public final class Forward implements StepRunner {
 
         Activation down() {
             return down;
+        }
+    }
+
+    /** Runs a few rows again and again; what they write into the cache is overwritten by its users. */
+    public void warmUp(Duration time) {
+        int[] tokens = new int[5]; // kernels for four rows and for one
+        int[] positions = {0, 1, 2, 3, 4};
+        Rows.Span[] span = {new Rows.Span(0, tokens.length, new int[] {0})};
+        Rows rows = new Rows(tokens, positions, span, new Rows.Segment[0]);
+        long end = System.nanoTime() + time.toNanos();
+        while (System.nanoTime() < end) {
+            run(rows, positions);
         }
     }
 
