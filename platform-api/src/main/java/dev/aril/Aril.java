@@ -1,10 +1,32 @@
 package dev.aril;
 
-/** The program's one entry: picks the command. */
-public final class Aril {
-    private Aril() {}
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** The program's one entry: picks the command; without one it explains itself. */
+@Command(
+        name = "aril",
+        description =
+                "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
+        subcommands = {Serve.class, HelpCommand.class},
+        mixinStandardHelpOptions = true,
+        version = "aril 0.1.0")
+public final class Aril implements Runnable {
+    @Spec CommandSpec spec = CommandSpec.create();
+
+    @Override
+    public void run() {
+        spec.commandLine().usage(System.out);
+    }
 
     public static void main(String[] args) {
-        throw new IllegalStateException("not built yet");
+        int status = new CommandLine(new Aril()).execute(args);
+        // A server lives on in its own threads after its command has returned.
+        if (status != Serve.SERVING) {
+            System.exit(status);
+        }
     }
 }

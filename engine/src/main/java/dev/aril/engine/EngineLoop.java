@@ -1,6 +1,10 @@
 package dev.aril.engine;
 
+import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
+import dev.aril.engine.model.ModelFiles;
+import dev.aril.engine.model.PeftAdapter;
 import dev.aril.engine.model.Sampler;
 import dev.aril.engine.model.StepRunner;
 import dev.aril.engine.schedule.AdapterLoader;
@@ -14,8 +18,10 @@ import dev.aril.engine.text.ChatTemplate;
 import dev.aril.engine.text.StopStrings;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -40,6 +46,9 @@ final class EngineLoop implements Engine {
 
     /** Steps are counted by their number of adapters, up to this many or more. */
     private static final int MOST_ADAPTERS_COUNTED = 4;
+
+    /** The virtual machine compiles the kernels while they run for this long. */
+    private static final Duration WARM_UP = Duration.ofMillis(1500);
 
     private static final String CLOSING = "the server is shutting down";
 
@@ -143,7 +152,37 @@ final class EngineLoop implements Engine {
     }
 
     static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
-        throw new IOException("not built yet: " + modelDirectory + settings);
+        Tokenizer tokenizer = Tokenizer.open(modelDirectory);
+        try (ModelFiles files = ModelFiles.open(modelDirectory)) {
+            Forward forward =
+                    new Forward(
+                            files,
+                            new CpuKernels(settings.threads()),
+                            settings.tokenBudget(),
+                            settings.kvBytes());
+            forward.warmUp(WARM_UP);
+            LOG.info("{} runs on the {}", files.card().name(), forward.device());
+            return new EngineLoop(
+                            files.card(),
+                            files.config(),
+                            tokenizer,
+                            ChatTemplate.open(modelDirectory),
+                            forward,
+                            settings,
+                            folder -> verify(folder, files.config()))
+                    .begin();
+        } catch (IOException | RuntimeException e) {
+            tokenizer.close();
+            throw e;
+        }
+    }
+
+    private static AdapterSummary verify(Path folder, ModelConfig config) throws AdapterRejected {
+        try {
+            return PeftAdapter.read(folder, config).summary();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Starts the thread. */

@@ -18,6 +18,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
@@ -28,13 +29,23 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A safetensors file, memory-mapped. Opening checks the whole header by the format's rules:
- * lengths, types, shapes, and that the tensors lie end to end and fill the file exactly.
+ * lengths, types, shapes, and that the tensors lie end to end and fill the file exactly. It is
+ * stricter than the format where real files never go: the header's length and share of the file,
+ * the number of tensors, the characters of their names.
  *
  * @see <a href="https://github.com/huggingface/safetensors#format">the format</a>
  */
 public final class Safetensors implements AutoCloseable {
     /** Longest header accepted, bytes; far above what real files need. */
     public static final int MAX_HEADER = 4 << 20;
+
+    /** A header of this many bytes is accepted in any file; a longer one takes 1 % at most. */
+    static final int SMALL_HEADER = 64 << 10;
+
+    /** Most tensors in a file. */
+    static final int MAX_TENSORS = 20_000;
+
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_.-]{1,512}");
 
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -49,7 +60,7 @@ public final class Safetensors implements AutoCloseable {
                                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                                     .streamReadConstraints(
                                             StreamReadConstraints.builder()
-                                                    .maxNestingDepth(8)
+                                                    .maxNestingDepth(4)
                                                     .build())
                                     .build())
                     .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -133,6 +144,13 @@ public final class Safetensors implements AutoCloseable {
                                     + " and fit the file of "
                                     + size);
                 }
+                if (length > SMALL_HEADER && length > size / 100) {
+                    throw new Malformed(
+                            "the header's length of "
+                                    + length
+                                    + " bytes is more than 1 % of the file's "
+                                    + size);
+                }
                 byte[] header = all.asSlice(8, length).toArray(ValueLayout.JAVA_BYTE);
                 MemorySegment data = all.asSlice(8 + length);
                 return new Safetensors(arena, data, parse(header, data.byteSize()));
@@ -158,8 +176,13 @@ public final class Safetensors implements AutoCloseable {
         } catch (CharacterCodingException e) {
             throw new Malformed("the header is not UTF-8");
         } catch (JacksonException e) {
-            throw new Malformed("the header is not JSON: " + e.getOriginalMessage());
+            throw new Malformed("the header is not JSON: " + Printable.of(e.getOriginalMessage()));
         }
+        if (root.size() > MAX_TENSORS + 1) {
+            throw new Malformed(
+                    "it holds " + root.size() + " tensors; at most " + MAX_TENSORS + " are read");
+        }
+        checkMetadata(root.path("__metadata__"));
         List<Entry> list = new ArrayList<>();
         for (Map.Entry<String, JsonNode> field : root.properties()) {
             if (!field.getKey().equals("__metadata__")) {
@@ -189,11 +212,27 @@ public final class Safetensors implements AutoCloseable {
         return Collections.unmodifiableMap(entries);
     }
 
+    private static void checkMetadata(JsonNode node) throws Malformed {
+        if (node.isMissingNode()) {
+            return;
+        }
+        if (!node.isObject() || !node.valueStream().allMatch(JsonNode::isString)) {
+            throw new Malformed("__metadata__ must be an object of strings");
+        }
+    }
+
     private static Entry entry(String name, JsonNode node, long dataBytes) throws Malformed {
+        if (!NAME.matcher(name).matches()) {
+            throw new Malformed(
+                    "the tensor name \""
+                            + Printable.of(name)
+                            + "\" must be 1 to 512 letters, digits and the characters _ . -");
+        }
         if (!node.isObject()
                 || node.size() != 3
                 || !node.path("dtype").isString()
                 || !node.path("shape").isArray()
+                || !node.path("data_offsets").isArray()
                 || node.path("data_offsets").size() != 2) {
             throw new Malformed("tensor " + name + " needs exactly dtype, shape and data_offsets");
         }
@@ -205,7 +244,7 @@ public final class Safetensors implements AutoCloseable {
                     "tensor "
                             + name
                             + " has dtype "
-                            + node.path("dtype").asString()
+                            + Printable.of(node.path("dtype").asString())
                             + ", which is not read here");
         }
         List<Long> shape = new ArrayList<>();

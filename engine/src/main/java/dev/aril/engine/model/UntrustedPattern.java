@@ -1,0 +1,105 @@
+package dev.aril.engine.model;
+
+import com.google.re2j.Pattern;
+import com.google.re2j.PatternSyntaxException;
+import dev.aril.engine.AdapterRejected;
+import java.util.regex.Matcher;
+
+/**
+ * A regular expression out of an uploaded file. RE2 matches in time linear in pattern and text;
+ * what the pattern itself may cost (stack while parsing, memory for counted repetition) is bounded
+ * before it is compiled, and its program afterwards.
+ */
+final class UntrustedPattern {
+    private static final int LONGEST = 512;
+    private static final int DEEPEST = 32;
+    private static final int MOST_REPEATS = 100;
+    private static final int LARGEST_PROGRAM = 2000;
+    private static final java.util.regex.Pattern REPEAT =
+            java.util.regex.Pattern.compile("\\{(\\d*),?(\\d*)");
+
+    private final Pattern pattern;
+
+    private UntrustedPattern(Pattern pattern) {
+        this.pattern = pattern;
+    }
+
+    /** Matches whole names, as Python's {@code re.fullmatch(source, name)}. */
+    static UntrustedPattern whole(String field, String source) throws AdapterRejected {
+        return compile(field, source, "(?:" + checked(field, source) + ")");
+    }
+
+    /** Matches names or their ends, as PEFT does: {@code re.match(r"(.*\.)?(source)$", name)}. */
+    static UntrustedPattern suffix(String field, String source) throws AdapterRejected {
+        return compile(field, source, "(.*\\.)?(" + checked(field, source) + ")");
+    }
+
+    boolean matches(String name) {
+        return pattern.matcher(name).matches();
+    }
+
+    /** Instructions: what matching costs for each character. */
+    int size() {
+        return pattern.programSize();
+    }
+
+    private static UntrustedPattern compile(String field, String source, String full)
+            throws AdapterRejected {
+        try {
+            Pattern pattern = Pattern.compile(full);
+            if (pattern.programSize() > LARGEST_PROGRAM) {
+                throw tooComplex(field);
+            }
+            return new UntrustedPattern(pattern);
+        } catch (PatternSyntaxException e) {
+            throw PeftFields.rejected(
+                    field
+                            + " has the regular expression \""
+                            + Printable.of(source)
+                            + "\", which is not read here ("
+                            + Printable.of(e.getDescription())
+                            + "): use RE2 syntax, without lookaround or back-references");
+        }
+    }
+
+    private static String checked(String field, String source) throws AdapterRejected {
+        if (source.length() > LONGEST) {
+            throw PeftFields.rejected(
+                    field
+                            + " has a regular expression of "
+                            + source.length()
+                            + " characters; at most "
+                            + LONGEST
+                            + " are read");
+        }
+        int depth = 0;
+        for (int i = 0; i < source.length(); i++) {
+            depth += source.charAt(i) == '(' ? 1 : source.charAt(i) == ')' ? -1 : 0;
+            if (depth > DEEPEST) {
+                throw tooComplex(field);
+            }
+        }
+        long repeats = 1;
+        for (Matcher m = REPEAT.matcher(source); m.find(); ) {
+            repeats *= Math.max(1, Math.max(count(m.group(1)), count(m.group(2))));
+            if (repeats > MOST_REPEATS) {
+                throw tooComplex(field);
+            }
+        }
+        return source;
+    }
+
+    private static long count(String digits) {
+        // Longer numbers are far over the limit and need not be parsed.
+        return digits.isEmpty() ? 0 : digits.length() > 6 ? 1_000_000 : Long.parseLong(digits);
+    }
+
+    private static AdapterRejected tooComplex(String field) {
+        return PeftFields.rejected(
+                field
+                        + " has a regular expression that is too complex: nest at most "
+                        + DEEPEST
+                        + " parentheses, and let counted repetitions multiply to at most "
+                        + MOST_REPEATS);
+    }
+}

@@ -1,0 +1,13 @@
+package dev.aril;
+
+import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.boot.context.properties.ConfigurationPropertiesScan;
+import org.springframework.boot.persistence.autoconfigure.EntityScan;
+import org.springframework.data.jpa.repository.config.EnableJpaRepositories;
+
+/** The server: every module's beans in one Spring context. */
+@SpringBootApplication
+@ConfigurationPropertiesScan
+@EntityScan("dev.aril")
+@EnableJpaRepositories("dev.aril")
+public class ArilApplication {}

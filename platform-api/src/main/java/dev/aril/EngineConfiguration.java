@@ -1,0 +1,71 @@
+package dev.aril;
+
+import dev.aril.adapters.AdapterStoreSettings;
+import dev.aril.adapters.AdapterVerifier;
+import dev.aril.api.ApiSettings;
+import dev.aril.engine.Engine;
+import dev.aril.engine.ModelImport;
+import dev.aril.tenancy.TenancySettings;
+import java.io.IOException;
+import java.time.Clock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+
+/**
+ * Imports the base model at the first start, starts the engine, and tells the rooms their folders.
+ */
+@Configuration(proxyBeanMethods = false)
+class EngineConfiguration {
+    private static final Logger LOG = LoggerFactory.getLogger(EngineConfiguration.class);
+
+    @Bean(destroyMethod = "close")
+    Engine engine(ArilSettings settings) throws IOException {
+        LOG.info("settings: {}", settings);
+        ArilSettings.Model model = settings.model();
+        ModelImport.run(
+                model.checkpoint(),
+                model.calibration(),
+                model.recipe(),
+                settings.importedModel(),
+                line -> LOG.info("import: {}", line));
+        Engine engine = Engine.start(settings.importedModel(), settings.engine().settings());
+        int threads = settings.engine().threads();
+        LOG.info(
+                "serving {} ({}) on the CPU: {} threads",
+                engine.model().name(),
+                engine.model().recipe(),
+                threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+        return engine;
+    }
+
+    @Bean
+    AdapterVerifier adapterVerifier(Engine engine) {
+        return engine::verify;
+    }
+
+    @Bean
+    AdapterStoreSettings adapterStoreSettings(ArilSettings settings, Engine engine) {
+        return new AdapterStoreSettings(
+                settings.data(),
+                engine.model().name(),
+                settings.limits().adapterConfig().toBytes(),
+                settings.limits().adapterModel().toBytes());
+    }
+
+    @Bean
+    TenancySettings tenancySettings(ArilSettings settings) {
+        return new TenancySettings(settings.data().resolve("pepper"));
+    }
+
+    @Bean
+    ApiSettings apiSettings(ArilSettings settings) {
+        return new ApiSettings(settings.stream().ping(), settings.limits().body().toBytes());
+    }
+
+    @Bean
+    Clock clock() {
+        return Clock.systemUTC();
+    }
+}

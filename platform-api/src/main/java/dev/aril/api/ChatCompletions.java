@@ -1,0 +1,51 @@
+package dev.aril.api;
+
+import dev.aril.engine.Engine;
+import dev.aril.tenancy.Tenant;
+import org.jspecify.annotations.Nullable;
+import org.springframework.http.MediaType;
+import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.web.bind.annotation.PostMapping;
+import org.springframework.web.bind.annotation.RequestAttribute;
+import org.springframework.web.bind.annotation.RequestBody;
+import org.springframework.web.bind.annotation.RestController;
+import reactor.core.publisher.Mono;
+
+/** POST /v1/chat/completions: the main path, in order. */
+@RestController
+final class ChatCompletions {
+    private final Engine engine;
+    private final ServedModels models;
+    private final Replies replies;
+    private final Blocking blocking;
+
+    ChatCompletions(Engine engine, ServedModels models, Replies replies, Blocking blocking) {
+        this.engine = engine;
+        this.models = models;
+        this.replies = replies;
+        this.blocking = blocking;
+    }
+
+    @PostMapping(path = "/v1/chat/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
+    Mono<Void> complete(
+            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
+            @RequestBody(required = false) byte @Nullable [] body,
+            ServerHttpResponse response) {
+        return blocking.call(
+                        () -> {
+                            ChatRequest chat = ChatRequest.read(body);
+                            ServedModel model = models.resolve(tenant, chat.common().model());
+                            int[] prompt = engine.tokenize(chat.messages());
+                            // Without a limit of its own an answer may fill the context.
+                            int rest = Math.max(1, engine.model().contextLength() - prompt.length);
+                            return new Replies.Order(
+                                    tenant,
+                                    model,
+                                    prompt,
+                                    chat.common().sampling(rest),
+                                    chat.common().stream(),
+                                    chat.common().includeUsage());
+                        })
+                .flatMap(order -> replies.chat(order, response));
+    }
+}

@@ -1,0 +1,51 @@
+package dev.aril.api;
+
+import dev.aril.engine.Engine;
+import dev.aril.tenancy.Tenant;
+import org.jspecify.annotations.Nullable;
+import org.springframework.http.MediaType;
+import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.web.bind.annotation.PostMapping;
+import org.springframework.web.bind.annotation.RequestAttribute;
+import org.springframework.web.bind.annotation.RequestBody;
+import org.springframework.web.bind.annotation.RestController;
+import reactor.core.publisher.Mono;
+
+/** POST /v1/completions: as {@link ChatCompletions}, from a plain prompt. */
+@RestController
+final class Completions {
+    /** OpenAI's default. */
+    private static final int MAX_TOKENS = 16;
+
+    private final Engine engine;
+    private final ServedModels models;
+    private final Replies replies;
+    private final Blocking blocking;
+
+    Completions(Engine engine, ServedModels models, Replies replies, Blocking blocking) {
+        this.engine = engine;
+        this.models = models;
+        this.replies = replies;
+        this.blocking = blocking;
+    }
+
+    @PostMapping(path = "/v1/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
+    Mono<Void> complete(
+            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
+            @RequestBody(required = false) byte @Nullable [] body,
+            ServerHttpResponse response) {
+        return blocking.call(
+                        () -> {
+                            CompletionRequest request = CompletionRequest.read(body);
+                            ServedModel model = models.resolve(tenant, request.common().model());
+                            return new Replies.Order(
+                                    tenant,
+                                    model,
+                                    request.prompt().ids(engine),
+                                    request.common().sampling(MAX_TOKENS),
+                                    request.common().stream(),
+                                    request.common().includeUsage());
+                        })
+                .flatMap(order -> replies.text(order, response));
+    }
+}

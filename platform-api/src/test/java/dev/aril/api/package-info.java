@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril.api;
+
+import org.jspecify.annotations.NullMarked;

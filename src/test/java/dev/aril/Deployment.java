@@ -1,0 +1,140 @@
+package dev.aril;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.awaitility.Awaitility;
+import org.awaitility.core.ThrowingRunnable;
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.SpringApplication;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.testcontainers.DockerClientFactory;
+import org.testcontainers.postgresql.PostgreSQLContainer;
+
+/**
+ * The whole application in this process: the real engine on the real model, a real PostgreSQL (a
+ * container where Docker answers, the application's embedded server elsewhere), on a free port.
+ */
+final class Deployment implements AutoCloseable {
+    private final Path data;
+    private final ConfigurableApplicationContext context;
+    private final @Nullable PostgreSQLContainer container;
+
+    private Deployment(
+            Path data,
+            ConfigurableApplicationContext context,
+            @Nullable PostgreSQLContainer container) {
+        this.data = data;
+        this.context = context;
+        this.container = container;
+    }
+
+    /** With a database of its own. */
+    static Deployment start(Path data) {
+        if (!DockerClientFactory.instance().isDockerAvailable()) {
+            return startEmbedded(data);
+        }
+        var container = new PostgreSQLContainer("postgres:18");
+        container.start();
+        return new Deployment(
+                data,
+                run(
+                        data,
+                        "--spring.datasource.url=" + container.getJdbcUrl(),
+                        "--spring.datasource.username=" + container.getUsername(),
+                        "--spring.datasource.password=" + container.getPassword()),
+                container);
+    }
+
+    /** With the embedded database in the data folder, perhaps one that another process left. */
+    static Deployment startEmbedded(Path data) {
+        return new Deployment(data, run(data), null);
+    }
+
+    private static ConfigurableApplicationContext run(Path data, String... more) {
+        List<String> arguments = new ArrayList<>(List.of(more));
+        arguments.add("--aril.data=" + data);
+        arguments.add("--aril.home=" + Installation.HOME);
+        arguments.add("--aril.port=0");
+        arguments.add("--aril.bind=127.0.0.1");
+        return SpringApplication.run(ArilApplication.class, arguments.toArray(String[]::new));
+    }
+
+    Path data() {
+        return data;
+    }
+
+    /** A client with the demonstration tenant's key. */
+    Caller as(String tenant) {
+        return caller().withKey(keys(data).get(tenant));
+    }
+
+    /** A client without a key. */
+    Caller caller() {
+        String port = context.getEnvironment().getRequiredProperty("local.server.port");
+        return new Caller(URI.create("http://127.0.0.1:" + port), null);
+    }
+
+    <T> T bean(Class<T> type) {
+        return context.getBean(type);
+    }
+
+    JdbcClient sql() {
+        return bean(JdbcClient.class);
+    }
+
+    /** The value of one series of the metrics page, 0 where it is absent. */
+    double metric(String name, String label, String value) {
+        String series = name + "{" + label + "=\"" + value + "\"} ";
+        Caller.Reply page = caller().get("/actuator/prometheus");
+        assertThat(page.status()).isEqualTo(200);
+        return page.body()
+                .lines()
+                .filter(line -> line.startsWith(series))
+                .mapToDouble(line -> Double.parseDouble(line.substring(series.length())))
+                .sum();
+    }
+
+    /** The demonstration's keys, as the first start writes them. */
+    static Map<String, String> keys(Path data) {
+        Map<String, String> keys = new HashMap<>();
+        Caller.JSON
+                .readTree(data.resolve("demo-keys.json").toFile())
+                .properties()
+                .forEach(entry -> keys.put(entry.getKey(), entry.getValue().stringValue()));
+        assertThat(keys).containsOnlyKeys("holmes", "globe", "acme");
+        return keys;
+    }
+
+    /** What happens soon after, in another thread. */
+    static void eventually(ThrowingRunnable assertion) {
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(30))
+                .pollInterval(Duration.ofMillis(50))
+                .untilAsserted(assertion);
+    }
+
+    /** Gives {@code data} the models that {@code imported} has, so that they are imported once. */
+    static Path withModelsOf(Path imported, Path data) throws IOException {
+        Files.createDirectories(data);
+        Files.createSymbolicLink(data.resolve("models"), imported.resolve("models"));
+        return data;
+    }
+
+    @Override
+    public void close() {
+        context.close();
+        if (container != null) {
+            container.stop();
+        }
+    }
+}
