@@ -45,7 +45,7 @@ final class AdapterUploads {
     @ResponseStatus(HttpStatus.CREATED)
     Mono<ObjectNode> publish(
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
-            @RequestBody Flux<PartEvent> parts) {
+            @RequestBody(required = false) Flux<PartEvent> parts) {
         return Mono.usingWhen(
                 blocking.call(() -> new UploadForm(adapters, tenant.id())),
                 form ->

@@ -2,6 +2,7 @@ package dev.aril.api;
 
 import dev.aril.engine.Engine;
 import dev.aril.tenancy.Tenant;
+import org.jspecify.annotations.Nullable;
 import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.bind.annotation.PostMapping;
@@ -28,7 +29,7 @@ final class ChatCompletions {
     @PostMapping(path = "/v1/chat/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
     Mono<Void> complete(
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
-            @RequestBody byte[] body,
+            @RequestBody(required = false) byte @Nullable [] body,
             ServerHttpResponse response) {
         return blocking.call(
                         () -> {

@@ -5,13 +5,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** The body of {@code POST /v1/chat/completions}. */
 record ChatRequest(List<ChatMessage> messages, CommonFields common) {
     private static final Set<String> ROLES = Set.of("system", "user", "assistant");
 
-    static ChatRequest read(byte[] body) {
+    static ChatRequest read(byte @Nullable [] body) {
         RequestFields fields = new RequestFields(Json.object(body));
         fields.unsupported(
                 "tools",

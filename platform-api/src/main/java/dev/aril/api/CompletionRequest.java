@@ -1,6 +1,7 @@
 package dev.aril.api;
 
 import dev.aril.engine.Engine;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** The body of {@code POST /v1/completions}. */
@@ -32,7 +33,7 @@ record CompletionRequest(Prompt prompt, CommonFields common) {
         }
     }
 
-    static CompletionRequest read(byte[] body) {
+    static CompletionRequest read(byte @Nullable [] body) {
         RequestFields fields = new RequestFields(Json.object(body));
         fields.unsupported("suffix");
         if (fields.flag("echo", false)) {

@@ -1,6 +1,7 @@
 package dev.aril.api;
 
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.DeserializationFeature;
@@ -21,7 +22,10 @@ final class Json {
     /**
      * @throws Refusal if the body is no JSON object
      */
-    static ObjectNode object(byte[] body) {
+    static ObjectNode object(byte @Nullable [] body) {
+        if (body == null) {
+            throw RequestFields.invalid(null, "The request body is missing: send a JSON object.");
+        }
         JsonNode node;
         try {
             node = MAPPER.readTree(body);

@@ -17,8 +17,8 @@ import org.springframework.dao.TransientDataAccessException;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.MediaType;
 import org.springframework.transaction.CannotCreateTransactionException;
+import org.springframework.web.server.ContentTooLargeException;
 import org.springframework.web.server.MethodNotAllowedException;
-import org.springframework.web.server.PayloadTooLargeException;
 import org.springframework.web.server.ResponseStatusException;
 import org.springframework.web.server.ServerWebInputException;
 import org.springframework.web.server.UnsupportedMediaTypeStatusException;
@@ -76,7 +76,7 @@ final class Problems {
             case TransientDataAccessException e -> databaseDown();
             case CannotCreateTransactionException e -> databaseDown();
             case DataBufferLimitException e -> bodyTooLarge();
-            case PayloadTooLargeException e -> bodyTooLarge();
+            case ContentTooLargeException e -> bodyTooLarge();
             case UnsupportedMediaTypeStatusException e ->
                     Problem.invalid(
                             HttpStatus.UNSUPPORTED_MEDIA_TYPE,

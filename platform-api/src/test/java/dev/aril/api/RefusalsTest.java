@@ -133,7 +133,7 @@ final class RefusalsTest extends ApiTest {
                 "prompt    | \"prompt\":[]",
                 "prompt    | \"prompt\":[\"a\",\"b\"]",
                 "prompt    | \"prompt\":[[1],[2]]",
-                "prompt    | \"prompt\":[[[1]]]",
+                "prompt[0] | \"prompt\":[[[1]]]",
                 "prompt[1] | \"prompt\":[1,\"a\"]",
                 "prompt[0] | \"prompt\":[-1]",
                 "prompt    | \"prompt\":[1,65536]",
@@ -146,8 +146,7 @@ final class RefusalsTest extends ApiTest {
         HttpResponse<String> response =
                 send(post(TEXT, "{\"model\":\"novella-11m\"," + fields + "}"));
         assertThat(response.statusCode()).isEqualTo(400);
-        String param = error(response).get("param").stringValue();
-        assertThat(param.equals("prompt[0][0]") ? "prompt" : param).isEqualTo(field);
+        assertThat(error(response).get("param").stringValue()).isEqualTo(field);
     }
 
     @Test

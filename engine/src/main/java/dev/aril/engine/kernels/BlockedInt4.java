@@ -1,7 +1,6 @@
 package dev.aril.engine.kernels;
 
 import dev.aril.engine.kernels.HostMemory.HostActivation;
-import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
@@ -13,9 +12,10 @@ import jdk.incubator.vector.VectorOperators;
  *
  * @param lanes [blocks, groups, group / 4, 2, 2·WIDTH]: a 16-bit lane holds four consecutive inputs
  *     of one output, the first lowest. Even lanes of the pair's vector v are outputs v·2·WIDTH + 0
- *     .. WIDTH - 1, odd lanes the WIDTH outputs after them: so 16-bit sums widen with shifts alone.
+ *     .. WIDTH - 1, odd lanes the WIDTH outputs after them: so 16-bit sums widen with shifts alone
  * @param scales [blocks, groups, COLUMNS]
- * @param outlierCodes [blocks, outliers, COLUMNS], padded for whole-vector loads
+ * @param outlierLanes [blocks, outliers, COLUMNS]: INT8 codes as bf16, which holds them exactly, in
+ *     the lane order of {@link BlockedBf16}
  * @param outlierScales [blocks, COLUMNS]
  */
 record BlockedInt4(
@@ -25,14 +25,25 @@ record BlockedInt4(
         int outliers,
         short[] lanes,
         float[] scales,
-        byte[] outlierCodes,
+        short[] outlierLanes,
         float[] outlierScales)
         implements BlockedLinear {
     private static final int W = Lanes.WIDTH;
 
+    /** 16-bit sums hold this many products of 4-bit values. */
+    private static final int MAX_GROUP = 256;
+
+    /** What one thread needs for itself. */
+    private static final class Scratch {
+        final short[] codes = new short[MAX_GROUP * COLUMNS];
+        final short[] sums = new short[4 * COLUMNS];
+        final float[] outlierSums = new float[4 * COLUMNS];
+    }
+
+    private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
+
     static BlockedInt4 of(LinearWeights.Int4 w) {
-        // 16-bit sums hold 256 products of -8·-8 and their like
-        if (w.group() > 256 || w.group() % 4 != 0) {
+        if (w.group() > MAX_GROUP || w.group() % 4 != 0) {
             throw new IllegalArgumentException(
                     "group size " + w.group() + " must be a multiple of 4 and at most 256");
         }
@@ -40,13 +51,12 @@ record BlockedInt4(
         int groups = w.groups();
         short[] lanes = new short[blocks * COLUMNS * (w.in() - w.outliers()) / 4];
         float[] scales = new float[blocks * groups * COLUMNS];
-        byte[] outlierCodes = new byte[blocks * w.outliers() * COLUMNS + 64];
+        short[] outlierLanes = new short[blocks * w.outliers() * COLUMNS];
         float[] outlierScales = new float[blocks * COLUMNS];
         for (int n = 0; n < w.out(); n++) {
             int block = n / COLUMNS;
             int column = n % COLUMNS;
-            int vector = column / (2 * W);
-            int lane = column % W * 2 + column / W % 2;
+            int lane = lane(column);
             for (int g = 0; g < groups; g++) {
                 scales[(block * groups + g) * COLUMNS + column] =
                         Float.float16ToFloat(w.scales()[n * groups + g]);
@@ -55,13 +65,13 @@ record BlockedInt4(
                     for (int j = 0; j < 4; j++) {
                         packed |= (w.code(n, g * w.group() + 4 * step + j) & 15) << 4 * j;
                     }
-                    int at = ((block * groups + g) * (w.group() / 4) + step) * 2 + vector;
-                    lanes[at * 2 * W + lane] = (short) packed;
+                    int at = (block * groups + g) * (w.group() / 4) + step;
+                    lanes[at * COLUMNS + lane] = (short) packed;
                 }
             }
             for (int j = 0; j < w.outliers(); j++) {
-                outlierCodes[(block * w.outliers() + j) * COLUMNS + column] =
-                        w.outlierCodes()[n * w.outliers() + j];
+                outlierLanes[(block * w.outliers() + j) * COLUMNS + lane] =
+                        BlockedBf16.bits(w.outlierCodes()[n * w.outliers() + j]);
             }
             outlierScales[block * COLUMNS + column] = w.outlierScales()[n];
         }
@@ -72,115 +82,57 @@ record BlockedInt4(
                 w.outliers(),
                 lanes,
                 scales,
-                outlierCodes,
+                outlierLanes,
                 outlierScales);
+    }
+
+    /** Where a block's column lies among its COLUMNS 16-bit lanes. */
+    static int lane(int column) {
+        return column / (2 * W) * 2 * W + column % W * 2 + column / W % 2;
     }
 
     @Override
     public void tile(HostActivation x, int firstRow, int rows, int block, float[] tile) {
         java.util.Arrays.fill(tile, 0, rows * COLUMNS, 0f);
-        int groups = (in - outliers) / group;
-        if (rows >= 3) {
-            // a missing fourth row repeats the third; its sums are not stored
-            int last = Math.min(3, rows - 1);
-            for (int g = 0; g < groups; g++) {
-                fourRows(x, firstRow, last, rows, block, g, groups, tile);
-            }
-        } else {
-            for (int r = 0; r < rows; r++) {
-                for (int g = 0; g < groups; g++) {
-                    oneRow(x, firstRow + r, block, g, groups, tile, r * COLUMNS);
+        Scratch scratch = SCRATCH.get();
+        int regular = in - outliers;
+        int groups = regular / group;
+        for (int g = 0; g < groups; g++) {
+            unpack((block * groups + g) * (group / 4) * COLUMNS, scratch.codes);
+            int scaleAt = (block * groups + g) * COLUMNS;
+            for (int r = 0; r < rows; r += 4) {
+                int n = Math.min(4, rows - r);
+                sums(scratch, x.codes(), (firstRow + r) * regular + g * group, regular, n);
+                for (int i = 0; i < n; i++) {
+                    float scale = x.scales()[(firstRow + r + i) * (groups + 1) + g];
+                    for (int v = 0; v < COLUMNS; v += 2 * W) {
+                        rescale(
+                                scratch.sums,
+                                i * COLUMNS + v,
+                                scale,
+                                scaleAt + v,
+                                tile,
+                                (r + i) * COLUMNS + v);
+                    }
                 }
             }
         }
-        outlierGroup(x, firstRow, rows, block, groups, tile);
-    }
-
-    private void oneRow(
-            HostActivation x, int row, int block, int g, int groups, float[] tile, int to) {
-        short[] codes = x.codes();
-        int a = row * in + g * group;
-        int w = (block * groups + g) * (group / 4) * 4 * W;
-        ShortVector sum0 = ShortVector.zero(Lanes.S);
-        ShortVector sum1 = ShortVector.zero(Lanes.S);
-        for (int step = 0; step < group; step += 4, w += 4 * W) {
-            ShortVector p0 = ShortVector.fromArray(Lanes.S, lanes, w);
-            ShortVector p1 = ShortVector.fromArray(Lanes.S, lanes, w + 2 * W);
-            short c0 = codes[a + step];
-            sum0 = sum0.add(nibble(p0, 12).mul(c0));
-            sum1 = sum1.add(nibble(p1, 12).mul(c0));
-            short c1 = codes[a + step + 1];
-            sum0 = sum0.add(nibble(p0, 8).mul(c1));
-            sum1 = sum1.add(nibble(p1, 8).mul(c1));
-            short c2 = codes[a + step + 2];
-            sum0 = sum0.add(nibble(p0, 4).mul(c2));
-            sum1 = sum1.add(nibble(p1, 4).mul(c2));
-            short c3 = codes[a + step + 3];
-            sum0 = sum0.add(nibble(p0, 0).mul(c3));
-            sum1 = sum1.add(nibble(p1, 0).mul(c3));
+        for (int r = 0; r < rows; r += 4) {
+            outlierGroup(x, firstRow + r, Math.min(4, rows - r), block, scratch, tile, r * COLUMNS);
         }
-        int s = (block * groups + g) * COLUMNS;
-        float scale = x.scales()[row * (groups + 1) + g];
-        rescale(sum0, scale, s, tile, to);
-        rescale(sum1, scale, s + 2 * W, tile, to + 2 * W);
     }
 
-    private void fourRows(
-            HostActivation x,
-            int firstRow,
-            int last,
-            int rows,
-            int block,
-            int g,
-            int groups,
-            float[] tile) {
-        short[] codes = x.codes();
-        int a0 = firstRow * in + g * group;
-        int a1 = a0 + in;
-        int a2 = a1 + in;
-        int a3 = a0 + last * in;
-        int w = (block * groups + g) * (group / 4) * 4 * W;
-        ShortVector s00 = ShortVector.zero(Lanes.S);
-        ShortVector s01 = s00;
-        ShortVector s10 = s00;
-        ShortVector s11 = s00;
-        ShortVector s20 = s00;
-        ShortVector s21 = s00;
-        ShortVector s30 = s00;
-        ShortVector s31 = s00;
-        for (int step = 0; step < group; step += 4, w += 4 * W) {
-            ShortVector p0 = ShortVector.fromArray(Lanes.S, lanes, w);
-            ShortVector p1 = ShortVector.fromArray(Lanes.S, lanes, w + 2 * W);
-            for (int j = 0; j < 4; j++) {
-                ShortVector w0 = nibble(p0, 12 - 4 * j);
-                ShortVector w1 = nibble(p1, 12 - 4 * j);
-                short c0 = codes[a0 + step + j];
-                s00 = s00.add(w0.mul(c0));
-                s01 = s01.add(w1.mul(c0));
-                short c1 = codes[a1 + step + j];
-                s10 = s10.add(w0.mul(c1));
-                s11 = s11.add(w1.mul(c1));
-                short c2 = codes[a2 + step + j];
-                s20 = s20.add(w0.mul(c2));
-                s21 = s21.add(w1.mul(c2));
-                short c3 = codes[a3 + step + j];
-                s30 = s30.add(w0.mul(c3));
-                s31 = s31.add(w1.mul(c3));
+    /** One group's codes, a 16-bit lane each: [group, COLUMNS]. */
+    private void unpack(int from, short[] codes) {
+        for (int step = 0, at = from, to = 0; step < group; step += 4, at += COLUMNS) {
+            for (int v = 0; v < COLUMNS; v += 2 * W, to += 2 * W) {
+                ShortVector packed = ShortVector.fromArray(Lanes.S, lanes, at + v);
+                nibble(packed, 12).intoArray(codes, to);
+                nibble(packed, 8).intoArray(codes, to + COLUMNS);
+                nibble(packed, 4).intoArray(codes, to + 2 * COLUMNS);
+                nibble(packed, 0).intoArray(codes, to + 3 * COLUMNS);
             }
-        }
-        int s = (block * groups + g) * COLUMNS;
-        int scale = firstRow * (groups + 1) + g;
-        int next = groups + 1;
-        float[] sa = x.scales();
-        rescale(s00, sa[scale], s, tile, 0);
-        rescale(s01, sa[scale], s + 2 * W, tile, 2 * W);
-        rescale(s10, sa[scale + next], s, tile, COLUMNS);
-        rescale(s11, sa[scale + next], s + 2 * W, tile, COLUMNS + 2 * W);
-        rescale(s20, sa[scale + 2 * next], s, tile, 2 * COLUMNS);
-        rescale(s21, sa[scale + 2 * next], s + 2 * W, tile, 2 * COLUMNS + 2 * W);
-        if (rows == 4) {
-            rescale(s30, sa[scale + 3 * next], s, tile, 3 * COLUMNS);
-            rescale(s31, sa[scale + 3 * next], s + 2 * W, tile, 3 * COLUMNS + 2 * W);
+            to += 3 * COLUMNS;
         }
     }
 
@@ -189,12 +141,72 @@ record BlockedInt4(
         return packed.lanewise(VectorOperators.LSHL, shift).lanewise(VectorOperators.ASHR, 12);
     }
 
-    /**
-     * tile[to ..] = fma(scale · weight scale, sum, tile[to ..]) for the 2·WIDTH outputs of a
-     * vector.
-     */
-    private void rescale(ShortVector sums, float scale, int scaleAt, float[] tile, int to) {
-        IntVector both = sums.reinterpretAsInts();
+    /** A group's sums [rows, COLUMNS] in 16 bits, for 1 to 4 rows of inputs. */
+    private void sums(Scratch scratch, short[] x, int a, int stride, int rows) {
+        if (rows >= 3) {
+            // a missing fourth row repeats the third
+            fourRows(scratch, x, a, stride, (rows - 1) * stride);
+            return;
+        }
+        for (int r = 0; r < rows; r++) {
+            oneRow(scratch, x, a + r * stride, r * COLUMNS);
+        }
+    }
+
+    private void oneRow(Scratch scratch, short[] x, int a, int to) {
+        short[] codes = scratch.codes;
+        ShortVector s0 = ShortVector.zero(Lanes.S);
+        ShortVector s1 = s0;
+        for (int k = 0, w = 0; k < group; k++, w += COLUMNS) {
+            ShortVector c = ShortVector.broadcast(Lanes.S, x[a + k]);
+            s0 = s0.add(ShortVector.fromArray(Lanes.S, codes, w).mul(c));
+            s1 = s1.add(ShortVector.fromArray(Lanes.S, codes, w + 2 * W).mul(c));
+        }
+        s0.intoArray(scratch.sums, to);
+        s1.intoArray(scratch.sums, to + 2 * W);
+    }
+
+    private void fourRows(Scratch scratch, short[] x, int a, int stride, int last) {
+        short[] codes = scratch.codes;
+        ShortVector s00 = ShortVector.zero(Lanes.S);
+        ShortVector s01 = s00;
+        ShortVector s10 = s00;
+        ShortVector s11 = s00;
+        ShortVector s20 = s00;
+        ShortVector s21 = s00;
+        ShortVector s30 = s00;
+        ShortVector s31 = s00;
+        for (int k = 0, w = 0; k < group; k++, w += COLUMNS) {
+            ShortVector w0 = ShortVector.fromArray(Lanes.S, codes, w);
+            ShortVector w1 = ShortVector.fromArray(Lanes.S, codes, w + 2 * W);
+            ShortVector c0 = ShortVector.broadcast(Lanes.S, x[a + k]);
+            s00 = s00.add(w0.mul(c0));
+            s01 = s01.add(w1.mul(c0));
+            ShortVector c1 = ShortVector.broadcast(Lanes.S, x[a + stride + k]);
+            s10 = s10.add(w0.mul(c1));
+            s11 = s11.add(w1.mul(c1));
+            ShortVector c2 = ShortVector.broadcast(Lanes.S, x[a + 2 * stride + k]);
+            s20 = s20.add(w0.mul(c2));
+            s21 = s21.add(w1.mul(c2));
+            ShortVector c3 = ShortVector.broadcast(Lanes.S, x[a + last + k]);
+            s30 = s30.add(w0.mul(c3));
+            s31 = s31.add(w1.mul(c3));
+        }
+        short[] sums = scratch.sums;
+        s00.intoArray(sums, 0);
+        s01.intoArray(sums, 2 * W);
+        s10.intoArray(sums, COLUMNS);
+        s11.intoArray(sums, COLUMNS + 2 * W);
+        s20.intoArray(sums, 2 * COLUMNS);
+        s21.intoArray(sums, 2 * COLUMNS + 2 * W);
+        s30.intoArray(sums, 3 * COLUMNS);
+        s31.intoArray(sums, 3 * COLUMNS + 2 * W);
+    }
+
+    /** tile = fma(scale · weight scale, sum, tile) for the 2·WIDTH outputs of a vector. */
+    private void rescale(
+            short[] sums, int from, float scale, int scaleAt, float[] tile, int to) {
+        IntVector both = ShortVector.fromArray(Lanes.S, sums, from).reinterpretAsInts();
         IntVector even = both.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
         IntVector odd = both.lanewise(VectorOperators.ASHR, 16);
         Lanes.load(scales, scaleAt)
@@ -207,77 +219,35 @@ record BlockedInt4(
                 .intoArray(tile, to + W);
     }
 
+    /** tile[to ..] += outlier scale · weight scale · sum for 1 to 4 rows. */
     private void outlierGroup(
-            HostActivation x, int firstRow, int rows, int block, int groups, float[] tile) {
-        short[] codes = x.codes();
-        int a0 = firstRow * in + in - outliers;
-        int a1 = a0 + Math.min(1, rows - 1) * in;
-        int a2 = a0 + Math.min(2, rows - 1) * in;
-        int a3 = a0 + Math.min(3, rows - 1) * in;
-        for (int c = 0; c < COLUMNS; c += 2 * W) {
-            int w = block * outliers * COLUMNS + c;
-            if (rows == 1) {
-                FloatVector s0 = FloatVector.zero(Lanes.F);
-                FloatVector s1 = s0;
-                for (int j = 0; j < outliers; j++, w += COLUMNS) {
-                    float c0 = codes[a0 + j];
-                    s0 = Lanes.signedBytes(outlierCodes, w).fma(Lanes.broadcast(c0), s0);
-                    s1 = Lanes.signedBytes(outlierCodes, w + W).fma(Lanes.broadcast(c0), s1);
-                }
-                addOutliers(x, firstRow, block, groups, c, s0, s1, tile, c);
-                continue;
-            }
-            FloatVector s00 = FloatVector.zero(Lanes.F);
-            FloatVector s01 = s00;
-            FloatVector s10 = s00;
-            FloatVector s11 = s00;
-            FloatVector s20 = s00;
-            FloatVector s21 = s00;
-            FloatVector s30 = s00;
-            FloatVector s31 = s00;
-            for (int j = 0; j < outliers; j++, w += COLUMNS) {
-                FloatVector w0 = Lanes.signedBytes(outlierCodes, w);
-                FloatVector w1 = Lanes.signedBytes(outlierCodes, w + W);
-                FloatVector c0 = Lanes.broadcast(codes[a0 + j]);
-                s00 = w0.fma(c0, s00);
-                s01 = w1.fma(c0, s01);
-                FloatVector c1 = Lanes.broadcast(codes[a1 + j]);
-                s10 = w0.fma(c1, s10);
-                s11 = w1.fma(c1, s11);
-                FloatVector c2 = Lanes.broadcast(codes[a2 + j]);
-                s20 = w0.fma(c2, s20);
-                s21 = w1.fma(c2, s21);
-                FloatVector c3 = Lanes.broadcast(codes[a3 + j]);
-                s30 = w0.fma(c3, s30);
-                s31 = w1.fma(c3, s31);
-            }
-            addOutliers(x, firstRow, block, groups, c, s00, s01, tile, c);
-            addOutliers(x, firstRow + 1, block, groups, c, s10, s11, tile, COLUMNS + c);
-            if (rows > 2) {
-                addOutliers(x, firstRow + 2, block, groups, c, s20, s21, tile, 2 * COLUMNS + c);
-            }
-            if (rows > 3) {
-                addOutliers(x, firstRow + 3, block, groups, c, s30, s31, tile, 3 * COLUMNS + c);
+            HostActivation x,
+            int firstRow,
+            int rows,
+            int block,
+            Scratch scratch,
+            float[] tile,
+            int tileAt) {
+        float[] sums = scratch.outlierSums;
+        int groups = (in - outliers) / group;
+        BlockedBf16.sums(
+                outlierLanes,
+                block * outliers * COLUMNS,
+                outliers,
+                x.outliers(),
+                firstRow * outliers,
+                rows,
+                sums,
+                0);
+        for (int r = 0; r < rows; r++) {
+            float scale = x.scales()[(firstRow + r) * (groups + 1) + groups];
+            for (int c = 0; c < COLUMNS; c += W) {
+                int to = tileAt + r * COLUMNS + c;
+                Lanes.load(outlierScales, block * COLUMNS + c)
+                        .mul(scale)
+                        .fma(Lanes.load(sums, r * COLUMNS + c), Lanes.load(tile, to))
+                        .intoArray(tile, to);
             }
         }
-    }
-
-    private void addOutliers(
-            HostActivation x,
-            int row,
-            int block,
-            int groups,
-            int column,
-            FloatVector low,
-            FloatVector high,
-            float[] tile,
-            int to) {
-        float scale = x.scales()[row * (groups + 1) + groups];
-        int s = block * COLUMNS + column;
-        Lanes.load(outlierScales, s).mul(scale).fma(low, Lanes.load(tile, to)).intoArray(tile, to);
-        Lanes.load(outlierScales, s + W)
-                .mul(scale)
-                .fma(high, Lanes.load(tile, to + W))
-                .intoArray(tile, to + W);
     }
 }

@@ -11,8 +11,8 @@ sealed interface BlockedLinear extends Kernels.Linear permits BlockedInt4, Block
     /** Outputs in a block. */
     int COLUMNS = 4 * Lanes.WIDTH;
 
-    /** Rows of a tile. */
-    int ROWS = 4;
+    /** Rows of a tile: what a thread computes with a block of weights while it has it at hand. */
+    int ROWS = 32;
 
     default int blocks() {
         return (out() + COLUMNS - 1) / COLUMNS;

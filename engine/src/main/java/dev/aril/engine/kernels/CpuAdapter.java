@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * An adapter for vectors whose lanes are ranks (shrink) and outputs (expand).
  *
- * @param layers [layers][{@link LoraPair#COUNT}]
+ * @param layers [layers][{@link LowRank#COUNT}]
  */
 record CpuAdapter(@Nullable CpuPair[][] layers, long bytes) implements Kernels.Adapter {
     /**
@@ -15,7 +15,7 @@ record CpuAdapter(@Nullable CpuPair[][] layers, long bytes) implements Kernels.A
      * @param b [rank, outPadded]
      */
     record CpuPair(int rank, int padded, int in, int outPadded, float[] a, float[] b) {
-        static CpuPair of(LoraPair pair) {
+        static CpuPair of(LowRank pair) {
             int padded = Lanes.roundUp(pair.rank(), Lanes.WIDTH);
             int outPadded = Lanes.roundUp(pair.out(), BlockedLinear.COLUMNS);
             float[] a = new float[pair.in() * padded];
@@ -73,12 +73,12 @@ record CpuAdapter(@Nullable CpuPair[][] layers, long bytes) implements Kernels.A
         }
     }
 
-    static CpuAdapter of(@Nullable LoraPair[][] adapter) {
-        @Nullable CpuPair[][] layers = new CpuPair[adapter.length][LoraPair.COUNT];
+    static CpuAdapter of(@Nullable LowRank[][] adapter) {
+        @Nullable CpuPair[][] layers = new CpuPair[adapter.length][LowRank.COUNT];
         long floats = 0;
         for (int l = 0; l < adapter.length; l++) {
-            for (int p = 0; p < LoraPair.COUNT; p++) {
-                LoraPair pair = adapter[l][p];
+            for (int p = 0; p < LowRank.COUNT; p++) {
+                LowRank pair = adapter[l][p];
                 if (pair != null) {
                     CpuPair made = CpuPair.of(pair);
                     layers[l][p] = made;

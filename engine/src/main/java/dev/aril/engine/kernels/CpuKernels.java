@@ -6,17 +6,12 @@ import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import java.util.ArrayList;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorOperators;
 import org.jspecify.annotations.Nullable;
 
 /** The Vector API on all cores. */
 public final class CpuKernels implements Kernels {
     private static final int W = Lanes.WIDTH;
     private static final int COLUMNS = BlockedLinear.COLUMNS;
-
-    /** Rows that one task of a projection computes, so that prefill spreads over the cores. */
-    private static final int TASK_ROWS = 32;
 
     private record HostTable(int rows, int columns, short[] bits) implements Table {}
 
@@ -78,6 +73,11 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public Activation sharing(Activation memory, @Nullable InputSpec spec) {
+        return HostMemory.host(memory).with(spec);
+    }
+
+    @Override
     public Linear load(LinearWeights weights) {
         return switch (weights) {
             case LinearWeights.Int4 w -> BlockedInt4.of(w);
@@ -91,7 +91,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public Adapter load(@Nullable LoraPair[][] adapter) {
+    public Adapter load(@Nullable LowRank[][] adapter) {
         return CpuAdapter.of(adapter);
     }
 
@@ -177,40 +177,35 @@ public final class CpuKernels implements Kernels {
             float max = Lanes.maxMagnitude(ordered, from, from + spec.group(), InputSpec.TINY);
             float scale = max * spec.clip() / 7f;
             x.scales()[r * (groups + 1) + g] = scale;
-            codes(ordered, from, from + spec.group(), 1 / scale, -8, 7, x.codes(), row);
+            int to = r * groups * spec.group() + from;
+            codes(ordered, from, spec.group(), 1 / scale, x.codes(), to);
         }
         int from = columns - spec.outliers();
         float scale = Lanes.maxMagnitude(ordered, from, columns, InputSpec.TINY) / 127f;
         x.scales()[r * (groups + 1) + groups] = scale;
-        codes(ordered, from, columns, 1 / scale, -127, 127, x.codes(), row);
+        for (int j = 0; j < spec.outliers(); j += W) {
+            round(ordered, from + j, 1 / scale, -127, 127)
+                    .intoArray(x.outliers(), r * spec.outliers() + j);
+        }
+    }
+
+    private static FloatVector round(float[] x, int at, float inverse, float low, float high) {
+        return Lanes.load(x, at)
+                .mul(inverse)
+                .add(InputSpec.ROUND)
+                .sub(InputSpec.ROUND)
+                .max(low)
+                .min(high);
     }
 
     private static void codes(
-            float[] x,
-            int from,
-            int to,
-            float inverse,
-            float low,
-            float high,
-            short[] codes,
-            int row) {
-        int i = from;
-        if (Lanes.SHORTS.length() == W) {
-            for (; i + W <= to; i += W) {
-                FloatVector code =
-                        Lanes.load(x, i)
-                                .mul(inverse)
-                                .add(InputSpec.ROUND)
-                                .sub(InputSpec.ROUND)
-                                .max(low)
-                                .min(high);
-                ((ShortVector) code.convertShape(VectorOperators.F2S, Lanes.SHORTS, 0))
-                        .intoArray(codes, row + i);
-            }
+            float[] x, int from, int length, float inverse, short[] codes, int to) {
+        float[] rounded = x; // in place: the ordered floats are not needed any more
+        for (int i = from; i < from + length; i += W) {
+            round(x, i, inverse, -8, 7).intoArray(rounded, i);
         }
-        for (; i < to; i++) {
-            float code = x[i] * inverse + InputSpec.ROUND - InputSpec.ROUND;
-            codes[row + i] = (short) Math.clamp(code, low, high);
+        for (int i = 0; i < length; i++) {
+            codes[to + i] = (short) rounded[from + i];
         }
     }
 
@@ -309,21 +304,18 @@ public final class CpuKernels implements Kernels {
             int task,
             Epilogue epilogue) {
         int block = task % w.blocks();
-        int from = task / w.blocks() * TASK_ROWS;
-        int to = Math.min(count, from + TASK_ROWS);
+        int from = task / w.blocks() * BlockedLinear.ROWS;
+        int rows = Math.min(BlockedLinear.ROWS, count - from);
         float[] tile = scratch.get().tile;
         int columns = Math.min(COLUMNS, w.out() - block * COLUMNS);
-        for (int r = from; r < to; r += BlockedLinear.ROWS) {
-            int rows = Math.min(BlockedLinear.ROWS, to - r);
-            tile(w, x, r, rows, block, lora, tile);
-            for (int i = 0; i < rows; i++) {
-                epilogue.row(tile, i * COLUMNS, r + i, block * COLUMNS, columns);
-            }
+        tile(w, x, from, rows, block, lora, tile);
+        for (int i = 0; i < rows; i++) {
+            epilogue.row(tile, i * COLUMNS, from + i, block * COLUMNS, columns);
         }
     }
 
     private static int tasks(BlockedLinear w, int count) {
-        return w.blocks() * ((count + TASK_ROWS - 1) / TASK_ROWS);
+        return w.blocks() * ((count + BlockedLinear.ROWS - 1) / BlockedLinear.ROWS);
     }
 
     @Override
@@ -348,9 +340,9 @@ public final class CpuKernels implements Kernels {
         BlockedLinear[] w = {(BlockedLinear) q, (BlockedLinear) k, (BlockedLinear) v};
         float[][] to = {query, keys, values};
         @Nullable Shrunk[] lora = {
-            shrink(rows, x, layer, LoraPair.Q, 0),
-            shrink(rows, x, layer, LoraPair.K, 1),
-            shrink(rows, x, layer, LoraPair.V, 2)
+            shrink(rows, x, layer, LowRank.Q, 0),
+            shrink(rows, x, layer, LowRank.K, 1),
+            shrink(rows, x, layer, LowRank.V, 2)
         };
         runShrink(rows, x, lora);
         int first = tasks(w[0], count);
@@ -465,26 +457,23 @@ public final class CpuKernels implements Kernels {
         HostActivation y = HostMemory.host(out);
         BlockedLinear g = (BlockedLinear) gate;
         BlockedLinear u = (BlockedLinear) up;
-        Shrunk gateLora = shrink(rows, x, layer, LoraPair.GATE, 0);
-        Shrunk upLora = shrink(rows, x, layer, LoraPair.UP, 1);
+        Shrunk gateLora = shrink(rows, x, layer, LowRank.GATE, 0);
+        Shrunk upLora = shrink(rows, x, layer, LowRank.UP, 1);
         runShrink(rows, x, gateLora, upLora);
         int count = rows.count();
         workers.run(
                 tasks(g, count),
                 task -> {
                     int block = task % g.blocks();
-                    int from = task / g.blocks() * TASK_ROWS;
-                    int to = Math.min(count, from + TASK_ROWS);
+                    int from = task / g.blocks() * BlockedLinear.ROWS;
+                    int n = Math.min(BlockedLinear.ROWS, count - from);
                     Scratch own = scratch.get();
                     int columns = Math.min(COLUMNS, g.out() - block * COLUMNS);
-                    for (int r = from; r < to; r += BlockedLinear.ROWS) {
-                        int n = Math.min(BlockedLinear.ROWS, to - r);
-                        tile(g, x, r, n, block, gateLora, own.tile);
-                        tile(u, x, r, n, block, upLora, own.second);
-                        for (int i = 0; i < n; i++) {
-                            int at = (r + i) * y.columns() + block * COLUMNS;
-                            siluMul(own.tile, own.second, i * COLUMNS, y.plain(), at, columns);
-                        }
+                    tile(g, x, from, n, block, gateLora, own.tile);
+                    tile(u, x, from, n, block, upLora, own.second);
+                    for (int i = 0; i < n; i++) {
+                        int at = (from + i) * y.columns() + block * COLUMNS;
+                        siluMul(own.tile, own.second, i * COLUMNS, y.plain(), at, columns);
                     }
                 });
         if (y.spec() != null) {

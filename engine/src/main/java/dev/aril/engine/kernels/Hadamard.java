@@ -26,6 +26,26 @@ public final class Hadamard {
         }
     }
 
+    /**
+     * Rotates the rows of each head.
+     *
+     * @param matrix [heads * headDim, columns]
+     */
+    public static void rotateHeads(float[] matrix, int columns, int headDim) {
+        float[] column = new float[headDim];
+        for (int head = 0; head < matrix.length / columns; head += headDim) {
+            for (int c = 0; c < columns; c++) {
+                for (int d = 0; d < headDim; d++) {
+                    column[d] = matrix[(head + d) * columns + c];
+                }
+                apply(column, 0, headDim);
+                for (int d = 0; d < headDim; d++) {
+                    matrix[(head + d) * columns + c] = column[d];
+                }
+            }
+        }
+    }
+
     static float norm(int size) {
         return (float) (1 / Math.sqrt(size));
     }

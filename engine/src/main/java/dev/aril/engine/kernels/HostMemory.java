@@ -17,8 +17,9 @@ final class HostMemory {
 
     /**
      * @param plain [rows, columns] in the input's own order
-     * @param codes [rows, columns] in channel order; INT4 and INT8 codes in a wider container, so
-     *     that kernels need not unpack them
+     * @param codes [rows, columns - outliers] INT4 codes in channel order, in a wider container, so that
+     *     kernels need not unpack them
+     * @param outliers [rows, outliers] INT8 codes in channel order, as floats
      * @param scales [rows, groups + 1] the outlier group's scale last
      */
     record HostActivation(
@@ -27,23 +28,23 @@ final class HostMemory {
             float[] plain,
             @Nullable InputSpec spec,
             short[] codes,
+            float[] outliers,
             float[] scales)
             implements Kernels.Activation {
         static HostActivation of(int rows, int columns, @Nullable InputSpec spec) {
+            int outliers = spec == null ? 0 : spec.outliers();
             return new HostActivation(
                     rows,
                     columns,
                     new float[rows * columns],
                     spec,
-                    new short[spec == null ? 0 : rows * columns],
+                    new short[spec == null ? 0 : rows * (columns - outliers)],
+                    new float[rows * outliers],
                     new float[spec == null ? 0 : rows * (spec.groups(columns) + 1)]);
         }
 
-        InputSpec quantized() {
-            if (spec == null) {
-                throw new IllegalArgumentException("a quantized layer needs a quantized input");
-            }
-            return spec;
+        HostActivation with(@Nullable InputSpec next) {
+            return new HostActivation(rows, columns, plain, next, codes, outliers, scales);
         }
     }
 

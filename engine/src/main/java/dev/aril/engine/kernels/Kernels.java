@@ -66,6 +66,9 @@ public sealed interface Kernels extends AutoCloseable permits CpuKernels, Refere
      */
     Activation activation(int rows, int columns, @Nullable InputSpec spec);
 
+    /** The same memory, written and read by another layer: only the channel order differs. */
+    Activation sharing(Activation memory, @Nullable InputSpec spec);
+
     Linear load(LinearWeights weights);
 
     /**
@@ -74,9 +77,9 @@ public sealed interface Kernels extends AutoCloseable permits CpuKernels, Refere
     Table loadTable(short[] bits, int rows, int columns);
 
     /**
-     * @param adapter [layers][{@link LoraPair#COUNT}], null where a projection is not adapted
+     * @param adapter [layers][{@link LowRank#COUNT}], null where a projection is not adapted
      */
-    Adapter load(@Nullable LoraPair[][] adapter);
+    Adapter load(@Nullable LowRank[][] adapter);
 
     KvCache allocate(KvShape shape);
 
@@ -125,8 +128,7 @@ public sealed interface Kernels extends AutoCloseable permits CpuKernels, Refere
     /**
      * hidden += w·in + adapters.
      *
-     * @param projection which of the adapters' matrices: {@link LoraPair#O} or {@link
-     *     LoraPair#DOWN}
+     * @param projection which of the adapters' matrices: {@link LowRank#O} or {@link LowRank#DOWN}
      */
     void projectAdd(Rows rows, Activation in, Linear w, int layer, int projection, Matrix hidden);
 

@@ -28,10 +28,6 @@ final class Lanes {
     static final VectorSpecies<Byte> BYTES =
             VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, 8 * WIDTH)));
 
-    /** At least {@link #WIDTH} shorts. */
-    static final VectorSpecies<Short> SHORTS =
-            VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, 16 * WIDTH)));
-
     private static final float LOG2_E = (float) (1 / Math.log(2));
     private static final float LN2_HIGH = 0.693359375f; // few bits: n * LN2_HIGH is exact
     private static final float LN2_LOW = (float) (Math.log(2) - LN2_HIGH);
@@ -53,14 +49,14 @@ final class Lanes {
                         .convertShape(VectorOperators.ZERO_EXTEND_B2I, I, 0);
     }
 
-    /** WIDTH signed bytes as floats. */
-    static FloatVector signedBytes(byte[] x, int at) {
-        return (FloatVector)
-                ByteVector.fromArray(BYTES, x, at).convertShape(VectorOperators.B2F, F, 0);
-    }
-
+    /**
+     * Ints of at most 22 bits, exactly: added to the bits of {@link InputSpec#ROUND} they are its last
+     * digits. The virtual machine makes better code of this than of its own conversion.
+     */
     static FloatVector toFloat(IntVector x) {
-        return (FloatVector) x.convert(VectorOperators.I2F, 0);
+        return x.add(Float.floatToRawIntBits(InputSpec.ROUND))
+                .reinterpretAsFloats()
+                .sub(InputSpec.ROUND);
     }
 
     /** Sum of the lanes from the first to the last. */

@@ -24,12 +24,12 @@ public final class ReferenceKernels implements Kernels {
 
     private record PlainTable(int rows, int columns, short[] bits) implements Table {}
 
-    private record PlainAdapter(@Nullable LoraPair[][] layers) implements Adapter {
+    private record PlainAdapter(@Nullable LowRank[][] layers) implements Adapter {
         @Override
         public long bytes() {
             long floats = 0;
-            for (@Nullable LoraPair[] layer : layers) {
-                for (@Nullable LoraPair pair : layer) {
+            for (@Nullable LowRank[] layer : layers) {
+                for (@Nullable LowRank pair : layer) {
                     floats += pair == null ? 0 : pair.a().length + pair.b().length;
                 }
             }
@@ -68,6 +68,11 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public Activation sharing(Activation memory, @Nullable InputSpec spec) {
+        return HostMemory.host(memory).with(spec);
+    }
+
+    @Override
     public Linear load(LinearWeights weights) {
         return new PlainLinear(weights);
     }
@@ -78,7 +83,7 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public Adapter load(@Nullable LoraPair[][] adapter) {
+    public Adapter load(@Nullable LowRank[][] adapter) {
         return new PlainAdapter(adapter);
     }
 
@@ -173,8 +178,12 @@ public final class ReferenceKernels implements Kernels {
             float inverse = 1 / scale;
             for (int j = from; j < to; j++) {
                 float code = ordered[j] * inverse + InputSpec.ROUND - InputSpec.ROUND;
-                float limited = Math.clamp(code, outlier ? -127f : -8f, outlier ? 127f : 7f);
-                x.codes()[r * columns + j] = (short) limited;
+                if (outlier) {
+                    x.outliers()[r * spec.outliers() + j - from] = Math.clamp(code, -127f, 127f);
+                } else {
+                    x.codes()[r * groups * spec.group() + j] =
+                            (short) Math.clamp(code, -8f, 7f);
+                }
             }
         }
     }
@@ -197,7 +206,7 @@ public final class ReferenceKernels implements Kernels {
                 for (int g = 0; g < groups; g++) {
                     int sum = 0;
                     for (int j = g * w.group(); j < (g + 1) * w.group(); j++) {
-                        sum += w.code(n, j) * x.codes()[r * w.in() + j];
+                        sum += w.code(n, j) * x.codes()[r * (w.in() - w.outliers()) + j];
                     }
                     float scale =
                             x.scales()[r * (groups + 1) + g]
@@ -208,7 +217,7 @@ public final class ReferenceKernels implements Kernels {
                 for (int j = 0; j < w.outliers(); j++) {
                     sum +=
                             w.outlierCodes()[n * w.outliers() + j]
-                                    * x.codes()[r * w.in() + w.in() - w.outliers() + j];
+                                    * (int) x.outliers()[r * w.outliers() + j];
                 }
                 float scale = x.scales()[r * (groups + 1) + groups] * w.outlierScales()[n];
                 yield Math.fma(scale, (float) sum, total);
@@ -228,7 +237,7 @@ public final class ReferenceKernels implements Kernels {
             }
         }
         for (Rows.Segment segment : rows.segments()) {
-            LoraPair pair = ((PlainAdapter) segment.adapter()).layers()[layer][projection];
+            LowRank pair = ((PlainAdapter) segment.adapter()).layers()[layer][projection];
             if (pair == null) {
                 continue;
             }
@@ -239,7 +248,7 @@ public final class ReferenceKernels implements Kernels {
         return y;
     }
 
-    private static void addLora(LoraPair pair, float[] x, int from, float[] y, int to) {
+    private static void addLora(LowRank pair, float[] x, int from, float[] y, int to) {
         int in = pair.in();
         double[] shrunk = new double[pair.rank()];
         for (int i = 0; i < pair.rank(); i++) {
@@ -270,9 +279,9 @@ public final class ReferenceKernels implements Kernels {
         HostActivation x = HostMemory.host(in);
         PlainCache kv = (PlainCache) cache;
         int headDim = kv.shape().headDim();
-        float[] query = project(rows, x, q, layer, LoraPair.Q);
-        float[] key = project(rows, x, k, layer, LoraPair.K);
-        float[] value = project(rows, x, v, layer, LoraPair.V);
+        float[] query = project(rows, x, q, layer, LowRank.Q);
+        float[] key = project(rows, x, k, layer, LowRank.K);
+        float[] value = project(rows, x, v, layer, LowRank.V);
         for (Rows.Span span : rows.spans()) {
             for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
                 int position = rows.positions()[r];
@@ -370,8 +379,8 @@ public final class ReferenceKernels implements Kernels {
             Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out) {
         HostActivation x = HostMemory.host(in);
         HostActivation y = HostMemory.host(out);
-        float[] g = project(rows, x, gate, layer, LoraPair.GATE);
-        float[] u = project(rows, x, up, layer, LoraPair.UP);
+        float[] g = project(rows, x, gate, layer, LowRank.GATE);
+        float[] u = project(rows, x, up, layer, LowRank.UP);
         for (int i = 0; i < g.length; i++) {
             y.plain()[i] = (float) (g[i] / (1 + Math.exp(-g[i]))) * u[i];
         }

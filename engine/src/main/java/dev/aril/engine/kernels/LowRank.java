@@ -7,7 +7,8 @@ package dev.aril.engine.kernels;
  * @param a [rank, in]
  * @param b [out, rank]
  */
-public record LoraPair(int rank, float[] a, float[] b) {
+public record LowRank(int rank, float[] a, float[] b) {
+    // indexes of a layer's projections, in the order they are computed
     public static final int Q = 0;
     public static final int K = 1;
     public static final int V = 2;

@@ -1,0 +1,323 @@
+package dev.aril.engine.model;
+
+import dev.aril.engine.AdapterRef;
+import dev.aril.engine.AdapterRejected;
+import dev.aril.engine.kernels.InputSpec;
+import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.kernels.Kernels.Activation;
+import dev.aril.engine.kernels.Kernels.Adapter;
+import dev.aril.engine.kernels.Kernels.KvCache;
+import dev.aril.engine.kernels.Kernels.Linear;
+import dev.aril.engine.kernels.Kernels.Matrix;
+import dev.aril.engine.kernels.Kernels.Table;
+import dev.aril.engine.kernels.KvShape;
+import dev.aril.engine.kernels.LowRank;
+import dev.aril.engine.kernels.Rope;
+import dev.aril.engine.kernels.Rows;
+import dev.aril.engine.model.LayerWeights.ChannelOrders;
+import dev.aril.engine.schedule.Batch;
+import dev.aril.engine.schedule.Span;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/** The decoder's forward pass: a batch's rows in, logits out. */
+public final class Forward implements StepRunner {
+    /** Slots for resident adapters; what limits them in practice is bytes. */
+    private static final int ADAPTER_SLOTS = 1024;
+
+    /** A decoder layer on the device, with the inputs its projections read. */
+    private record Layer(
+            float[] attentionNorm,
+            float[] mlpNorm,
+            @Nullable ChannelOrders orders,
+            Linear[] projections,
+            Activation attentionInput,
+            Activation outputInput,
+            Activation mlpInput,
+            Activation downInput) {
+        Linear get(Projection p) {
+            return projections[p.ordinal()];
+        }
+    }
+
+    /** Sees the input of each layer's projections; calibration does. */
+    public interface Observer {
+        /**
+         * @param reader the first projection that reads it: Q, O, GATE or DOWN
+         * @param plain [rows, columns]
+         */
+        void input(int layer, Projection reader, float[] plain, int rows);
+    }
+
+    private final ModelConfig config;
+    private final Kernels kernels;
+    private final AdapterFolding folding;
+    private final Table embedding;
+    private final Linear head;
+    private final float[] finalNorm;
+    private final Rope rope;
+    private final List<Layer> layers = new ArrayList<>();
+    private final Matrix hidden;
+    private final Matrix queries;
+    private final int blocks;
+    private final KvCache cache;
+    private final AtomicReferenceArray<@Nullable Adapter> adapters =
+            new AtomicReferenceArray<>(ADAPTER_SLOTS);
+    private Matrix logits;
+    private @Nullable Observer observer;
+
+    /**
+     * Puts the weights on the device.
+     *
+     * @param maxRows rows a batch may have
+     * @param kvBytes bytes for the KV cache; at least a context's worth is taken
+     */
+    public Forward(WeightSource weights, Kernels kernels, int maxRows, long kvBytes) {
+        this.config = weights.config();
+        this.kernels = kernels;
+        Recipe recipe = weights.recipe();
+        this.folding = new AdapterFolding(config, recipe);
+        this.embedding =
+                kernels.loadTable(weights.embedding(), config.vocabulary(), config.hidden());
+        this.head = kernels.load(weights.head());
+        this.finalNorm = weights.finalNorm();
+        this.rope = Rope.of(config.contextLength(), config.headDim(), config.ropeTheta());
+        Buffers buffers = new Buffers(kernels, config, recipe, maxRows);
+        for (int l = 0; l < config.layers(); l++) {
+            layers.add(layer(weights.layer(l), buffers));
+        }
+        this.hidden = kernels.matrix(maxRows, config.hidden());
+        this.queries = kernels.matrix(maxRows, config.queryWidth());
+        this.logits = kernels.matrix(1, config.vocabulary());
+        KvShape one =
+                new KvShape(
+                        config.layers(), 1, config.kvHeads(), config.headDim(), recipe.quantized());
+        int context = (config.contextLength() + Kernels.BLOCK_TOKENS - 1) / Kernels.BLOCK_TOKENS;
+        this.blocks = (int) Math.clamp(kvBytes / one.blockBytes(), context, 1 << 20);
+        this.cache =
+                kernels.allocate(
+                        new KvShape(
+                                config.layers(),
+                                blocks,
+                                config.kvHeads(),
+                                config.headDim(),
+                                recipe.quantized()));
+    }
+
+    private Layer layer(LayerWeights weights, Buffers buffers) {
+        Linear[] projections = new Linear[Projection.values().length];
+        for (Projection p : Projection.values()) {
+            projections[p.ordinal()] = kernels.load(weights.get(p));
+        }
+        ChannelOrders orders = weights.orders();
+        return new Layer(
+                weights.attentionNorm(),
+                weights.mlpNorm(),
+                orders,
+                projections,
+                buffers.hidden(orders == null ? null : orders.attention()),
+                buffers.output(orders == null ? null : orders.output()),
+                buffers.hidden(orders == null ? null : orders.mlp()),
+                // gate and up already write in down's order
+                buffers.down());
+    }
+
+    /** The inputs' memory, shared by all layers: each is read before the next layer writes it. */
+    private static final class Buffers {
+        private final Kernels kernels;
+        private final Recipe recipe;
+        private final Activation hidden;
+        private final Activation output;
+        private final Activation down;
+
+        Buffers(Kernels kernels, ModelConfig config, Recipe recipe, int rows) {
+            this.kernels = kernels;
+            this.recipe = recipe;
+            hidden = kernels.activation(rows, config.hidden(), spec(null));
+            output = kernels.activation(rows, config.queryWidth(), spec(null));
+            down = kernels.activation(rows, config.intermediate(), spec(null));
+        }
+
+        private @Nullable InputSpec spec(int @Nullable [] order) {
+            return recipe.quantized()
+                    ? new InputSpec(
+                            order, recipe.group(), recipe.outliers(), recipe.activationClip())
+                    : null;
+        }
+
+        Activation hidden(int @Nullable [] order) {
+            return kernels.sharing(hidden, spec(order));
+        }
+
+        Activation output(int @Nullable [] order) {
+            return kernels.sharing(output, spec(order));
+        }
+
+        Activation down() {
+            return down;
+        }
+    }
+
+    /** Runs a few rows again and again; what they write into the cache is overwritten by its users. */
+    public void warmUp(Duration time) {
+        int[] tokens = new int[5]; // kernels for four rows and for one
+        int[] positions = {0, 1, 2, 3, 4};
+        Rows.Span[] span = {new Rows.Span(0, tokens.length, new int[] {0})};
+        Rows rows = new Rows(tokens, positions, span, new Rows.Segment[0]);
+        long end = System.nanoTime() + time.toNanos();
+        while (System.nanoTime() < end) {
+            run(rows, positions);
+        }
+    }
+
+    /** Shows the inputs of later runs to an observer. */
+    public void observe(Observer next) {
+        observer = next;
+    }
+
+    /**
+     * Computes all rows.
+     *
+     * @param sampled the rows whose logits are wanted
+     * @return [sampled.length, vocabulary]
+     */
+    public float[] run(Rows rows, int[] sampled) {
+        kernels.embed(rows, embedding, hidden);
+        for (int l = 0; l < layers.size(); l++) {
+            Layer layer = layers.get(l);
+            kernels.normalize(
+                    rows,
+                    hidden,
+                    layer.attentionNorm(),
+                    config.normEpsilon(),
+                    layer.attentionInput());
+            show(l, Projection.Q, layer.attentionInput(), rows);
+            kernels.projectQkv(
+                    rows,
+                    layer.attentionInput(),
+                    layer.get(Projection.Q),
+                    layer.get(Projection.K),
+                    layer.get(Projection.V),
+                    l,
+                    rope,
+                    cache,
+                    queries);
+            kernels.attend(rows, queries, cache, l, layer.outputInput());
+            show(l, Projection.O, layer.outputInput(), rows);
+            kernels.projectAdd(
+                    rows, layer.outputInput(), layer.get(Projection.O), l, LowRank.O, hidden);
+            kernels.normalize(
+                    rows, hidden, layer.mlpNorm(), config.normEpsilon(), layer.mlpInput());
+            show(l, Projection.GATE, layer.mlpInput(), rows);
+            kernels.gateUp(
+                    rows,
+                    layer.mlpInput(),
+                    layer.get(Projection.GATE),
+                    layer.get(Projection.UP),
+                    l,
+                    layer.downInput());
+            show(l, Projection.DOWN, layer.downInput(), rows);
+            kernels.projectAdd(
+                    rows, layer.downInput(), layer.get(Projection.DOWN), l, LowRank.DOWN, hidden);
+        }
+        if (sampled.length > logits.rows()) {
+            logits = kernels.matrix(sampled.length, config.vocabulary());
+        }
+        kernels.logits(sampled, hidden, finalNorm, config.normEpsilon(), head, logits);
+        return kernels.read(logits, sampled.length);
+    }
+
+    private void show(int layer, Projection reader, Activation input, Rows rows) {
+        if (observer != null) {
+            observer.input(layer, reader, kernels.readPlain(input, rows.count()), rows.count());
+        }
+    }
+
+    @Override
+    public float[] run(Batch batch) {
+        Rows.Span[] spans = new Rows.Span[batch.spans().size()];
+        int[] sampled = new int[batch.samples()];
+        int samples = 0;
+        for (int s = 0; s < spans.length; s++) {
+            Span span = batch.spans().get(s);
+            spans[s] = new Rows.Span(span.firstRow(), span.rows(), span.sequence().blockTable());
+            if (span.samples()) {
+                sampled[samples++] = span.lastRow();
+            }
+        }
+        Rows.Segment[] segments = new Rows.Segment[batch.segments().count()];
+        for (int i = 0; i < segments.length; i++) {
+            int first = batch.segments().starts()[i];
+            Adapter adapter = adapters.get(batch.segments().slots()[i]);
+            if (adapter == null) {
+                throw new IllegalStateException(
+                        "no adapter in slot " + batch.segments().slots()[i]);
+            }
+            segments[i] =
+                    new Rows.Segment(first, batch.segments().starts()[i + 1] - first, adapter);
+        }
+        return run(new Rows(batch.tokens(), batch.positions(), spans, segments), sampled);
+    }
+
+    /** Puts an adapter on the device; safe beside a running step. */
+    public Adapter load(PeftAdapter adapter) {
+        @Nullable LowRank[][] folded = new LowRank[config.layers()][Projection.values().length];
+        for (int l = 0; l < config.layers(); l++) {
+            for (Projection p : Projection.values()) {
+                LoraPair pair = adapter.pair(l, p).orElse(null);
+                if (pair != null) {
+                    folded[l][p.ordinal()] = folding.fold(pair, p, layers.get(l).orders());
+                }
+            }
+        }
+        return kernels.load(folded);
+    }
+
+    @Override
+    public long loadAdapter(AdapterRef ref, int slot) throws AdapterRejected, IOException {
+        Adapter adapter = load(PeftAdapter.read(ref.folder(), config));
+        adapters.set(slot, adapter);
+        return adapter.bytes();
+    }
+
+    @Override
+    public void evictAdapter(int slot) {
+        adapters.set(slot, null);
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    public String device() {
+        return kernels.device();
+    }
+
+    public long kvBytes() {
+        return cache.bytes();
+    }
+
+    @Override
+    public int kvBlocks() {
+        return blocks;
+    }
+
+    @Override
+    public int kvBlockTokens() {
+        return Kernels.BLOCK_TOKENS;
+    }
+
+    @Override
+    public int adapterSlots() {
+        return ADAPTER_SLOTS;
+    }
+
+    @Override
+    public void close() {
+        kernels.close();
+    }
+}

@@ -1,0 +1,314 @@
+package dev.aril.engine.model;
+
+import dev.aril.engine.ModelCard;
+import dev.aril.engine.kernels.LinearWeights;
+import dev.aril.engine.model.LayerWeights.ChannelOrders;
+import dev.aril.engine.model.Safetensors.Type;
+import dev.aril.engine.model.Safetensors.Writer.Planned;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/** An Aril model on disk: reading and writing what {@code engine/FORMAT.md} describes. */
+public final class ModelFiles implements WeightSource, AutoCloseable {
+    /** Files taken over from the checkpoint as they are; those that exist. */
+    public static final List<String> COPIED =
+            List.of(
+                    "config.json",
+                    "generation_config.json",
+                    "tokenizer.json",
+                    "tokenizer_config.json",
+                    "special_tokens_map.json",
+                    "chat_template.jinja");
+
+    private static final int FORMAT = 1;
+    private static final String HEADER = "aril.json";
+    private static final String WEIGHTS = "weights.safetensors";
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    /** {@code aril.json}. */
+    record Header(
+            int format,
+            String name,
+            long createdAt,
+            Recipe recipe,
+            @Nullable Calibrated calibration,
+            Map<String, Digested> files) {}
+
+    /** One file's length and SHA-256. */
+    record Digested(long bytes, String sha256) {}
+
+    /**
+     * What the channel orders were measured on.
+     *
+     * @param sha256 of the text
+     */
+    public record Calibrated(String sha256, int tokens) {}
+
+    private final Header header;
+    private final ModelConfig config;
+    private final Safetensors tensors;
+
+    private ModelFiles(Header header, ModelConfig config, Safetensors tensors) {
+        this.header = header;
+        this.config = config;
+        this.tensors = tensors;
+    }
+
+    /**
+     * Opens a model and checks every file against its digest.
+     *
+     * @throws IOException naming the file that is missing or changed
+     */
+    public static ModelFiles open(Path directory) throws IOException {
+        Header header;
+        try {
+            header = JSON.readValue(Files.readAllBytes(directory.resolve(HEADER)), Header.class);
+        } catch (JacksonException e) {
+            throw new IOException(HEADER + " is damaged: " + e.getOriginalMessage(), e);
+        }
+        if (header.format() != FORMAT) {
+            throw new IOException(
+                    HEADER + ": format is " + header.format() + ", this version reads " + FORMAT);
+        }
+        for (Map.Entry<String, Digested> file : header.files().entrySet()) {
+            Path path = directory.resolve(file.getKey());
+            if (!Files.exists(path)) {
+                throw new IOException("the model's file " + file.getKey() + " is missing");
+            }
+            if (!digest(path).equals(file.getValue())) {
+                throw new IOException(
+                        "the model's file "
+                                + file.getKey()
+                                + " is not the one that was imported; remove the model's directory to"
+                                + " import again");
+            }
+        }
+        return new ModelFiles(
+                header,
+                Checkpoint.readConfig(directory),
+                Safetensors.open(directory.resolve(WEIGHTS)));
+    }
+
+    public ModelCard card() {
+        return new ModelCard(
+                header.name(),
+                header.recipe().name(),
+                config.contextLength(),
+                config.vocabulary(),
+                header.createdAt());
+    }
+
+    @Override
+    public ModelConfig config() {
+        return config;
+    }
+
+    @Override
+    public Recipe recipe() {
+        return header.recipe();
+    }
+
+    @Override
+    public short[] embedding() {
+        return tensors.shorts("embedding");
+    }
+
+    @Override
+    public LinearWeights head() {
+        return new LinearWeights.Bf16(
+                config.vocabulary(),
+                config.hidden(),
+                tensors.shorts(config.tiedEmbeddings() ? "embedding" : "head"));
+    }
+
+    @Override
+    public float[] finalNorm() {
+        return tensors.floats("final_norm");
+    }
+
+    @Override
+    public LayerWeights layer(int index) {
+        String layer = "layers." + index + ".";
+        List<LinearWeights> projections = new ArrayList<>();
+        for (Projection p : Projection.values()) {
+            String name = layer + p.moduleName() + ".";
+            int out = p.out(config);
+            int in = p.in(config);
+            projections.add(
+                    recipe().quantized()
+                            ? new LinearWeights.Int4(
+                                    out,
+                                    in,
+                                    recipe().group(),
+                                    recipe().outliers(),
+                                    bytes(name + "nibbles"),
+                                    tensors.shorts(name + "scales"),
+                                    bytes(name + "outlier_codes"),
+                                    tensors.floats(name + "outlier_scales"))
+                            : new LinearWeights.Bf16(out, in, tensors.shorts(name + "weight")));
+        }
+        return new LayerWeights(
+                tensors.floats(layer + "attention_norm"),
+                tensors.floats(layer + "mlp_norm"),
+                recipe().quantized()
+                        ? new ChannelOrders(
+                                tensors.ints(layer + "attention_order"),
+                                tensors.ints(layer + "output_order"),
+                                tensors.ints(layer + "mlp_order"),
+                                tensors.ints(layer + "down_order"))
+                        : null,
+                projections);
+    }
+
+    private byte[] bytes(String name) {
+        return tensors.bytes(name).toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    @Override
+    public void close() {
+        tensors.close();
+    }
+
+    /**
+     * Writes a model into an empty directory.
+     *
+     * @param checkpoint where {@link #COPIED} come from
+     */
+    public static void write(
+            Path directory,
+            String name,
+            long createdAt,
+            Path checkpoint,
+            WeightSource weights,
+            @Nullable Calibrated calibration)
+            throws IOException {
+        try (Safetensors.Writer out =
+                new Safetensors.Writer(directory.resolve(WEIGHTS), plan(weights))) {
+            out.write("embedding", weights.embedding());
+            if (!weights.config().tiedEmbeddings()) {
+                out.write("head", ((LinearWeights.Bf16) weights.head()).bits());
+            }
+            out.write("final_norm", weights.finalNorm());
+            for (int l = 0; l < weights.config().layers(); l++) {
+                write(out, "layers." + l + ".", weights.layer(l));
+            }
+        }
+        Map<String, Digested> files = new TreeMap<>();
+        files.put(WEIGHTS, digest(directory.resolve(WEIGHTS)));
+        for (String file : COPIED) {
+            if (Files.exists(checkpoint.resolve(file))) {
+                Files.copy(checkpoint.resolve(file), directory.resolve(file));
+                sync(directory.resolve(file));
+                files.put(file, digest(directory.resolve(file)));
+            }
+        }
+        Header header = new Header(FORMAT, name, createdAt, weights.recipe(), calibration, files);
+        Files.write(
+                directory.resolve(HEADER),
+                JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(header));
+        sync(directory.resolve(HEADER));
+    }
+
+    private static void write(Safetensors.Writer out, String layer, LayerWeights weights) {
+        out.write(layer + "attention_norm", weights.attentionNorm());
+        out.write(layer + "mlp_norm", weights.mlpNorm());
+        ChannelOrders orders = weights.orders();
+        if (orders != null) {
+            out.write(layer + "attention_order", orders.attention());
+            out.write(layer + "output_order", orders.output());
+            out.write(layer + "mlp_order", orders.mlp());
+            out.write(layer + "down_order", orders.down());
+        }
+        for (Projection p : Projection.values()) {
+            String name = layer + p.moduleName() + ".";
+            switch (weights.get(p)) {
+                case LinearWeights.Bf16 w -> out.write(name + "weight", w.bits());
+                case LinearWeights.Int4 w -> {
+                    out.write(name + "nibbles", w.nibbles());
+                    out.write(name + "scales", w.scales());
+                    out.write(name + "outlier_codes", w.outlierCodes());
+                    out.write(name + "outlier_scales", w.outlierScales());
+                }
+            }
+        }
+    }
+
+    private static List<Planned> plan(WeightSource weights) {
+        ModelConfig c = weights.config();
+        Recipe recipe = weights.recipe();
+        List<Planned> plan = new ArrayList<>();
+        plan.add(planned("embedding", Type.BF16, c.vocabulary(), c.hidden()));
+        if (!c.tiedEmbeddings()) {
+            plan.add(planned("head", Type.BF16, c.vocabulary(), c.hidden()));
+        }
+        plan.add(planned("final_norm", Type.F32, c.hidden()));
+        for (int l = 0; l < c.layers(); l++) {
+            String layer = "layers." + l + ".";
+            plan.add(planned(layer + "attention_norm", Type.F32, c.hidden()));
+            plan.add(planned(layer + "mlp_norm", Type.F32, c.hidden()));
+            if (recipe.quantized()) {
+                plan.add(planned(layer + "attention_order", Type.I32, c.hidden()));
+                plan.add(planned(layer + "output_order", Type.I32, c.queryWidth()));
+                plan.add(planned(layer + "mlp_order", Type.I32, c.hidden()));
+                plan.add(planned(layer + "down_order", Type.I32, c.intermediate()));
+            }
+            for (Projection p : Projection.values()) {
+                String name = layer + p.moduleName() + ".";
+                long out = p.out(c);
+                long in = p.in(c);
+                if (recipe.quantized()) {
+                    long regular = in - recipe.outliers();
+                    plan.add(planned(name + "nibbles", Type.U8, out, regular / 2));
+                    plan.add(planned(name + "scales", Type.F16, out, regular / recipe.group()));
+                    plan.add(planned(name + "outlier_codes", Type.I8, out, recipe.outliers()));
+                    plan.add(planned(name + "outlier_scales", Type.F32, out));
+                } else {
+                    plan.add(planned(name + "weight", Type.BF16, out, in));
+                }
+            }
+        }
+        return plan;
+    }
+
+    private static Planned planned(String name, Type type, long... shape) {
+        List<Long> dimensions = new ArrayList<>();
+        for (long d : shape) {
+            dimensions.add(d);
+        }
+        return new Planned(name, type, dimensions);
+    }
+
+    private static void sync(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.force(true);
+        }
+    }
+
+    private static Digested digest(Path file) throws IOException {
+        try {
+            MessageDigest sha = MessageDigest.getInstance("SHA-256");
+            try (InputStream in = new DigestInputStream(Files.newInputStream(file), sha)) {
+                in.transferTo(java.io.OutputStream.nullOutputStream());
+            }
+            return new Digested(Files.size(file), HexFormat.of().formatHex(sha.digest()));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every Java has SHA-256
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package dev.aril.engine.model;
+
+/**
+ * How a model's numbers are held.
+ *
+ * @param name as users write it
+ * @param quantized INT4 weights and activations with INT8 outlier channels, and an INT4 KV cache;
+ *     bf16 weights, FP32 activations and an unquantized cache otherwise
+ * @param group channels that share a scale
+ * @param outliers channels in INT8
+ * @param activationClip share of an activation group's largest magnitude that its range covers
+ */
+public record Recipe(
+        String name, boolean quantized, int group, int outliers, float activationClip) {
+    /** The default: Atom (arXiv 2310.19102) with a Hadamard rotation inside each INT4 group. */
+    public static final Recipe W4A4 = new Recipe("w4a4", true, 128, 128, 0.95f);
+
+    /** The control. */
+    public static final Recipe BF16 = new Recipe("bf16", false, 0, 0, 1);
+
+    /**
+     * @throws IllegalArgumentException naming the recipes there are
+     */
+    public static Recipe named(String name) {
+        return switch (name) {
+            case "w4a4" -> W4A4;
+            case "bf16" -> BF16;
+            default ->
+                    throw new IllegalArgumentException(
+                            "recipe must be w4a4 or bf16, not \"" + name + "\"");
+        };
+    }
+}

@@ -1,0 +1,184 @@
+package dev.aril.engine.quantize;
+
+import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.model.Checkpoint;
+import dev.aril.engine.model.Forward;
+import dev.aril.engine.model.ModelConfig;
+import dev.aril.engine.model.ModelFiles;
+import dev.aril.engine.model.ModelFiles.Calibrated;
+import dev.aril.engine.model.Recipe;
+import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.text.Tokenizer;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+
+/** Calibrates, quantizes, writes. */
+public final class Importer {
+    /** INT4 weight ranges cover this share of a group's largest magnitude. */
+    private static final float WEIGHT_CLIP = 0.9f;
+
+    /** Calibration reads at most this many ids. */
+    private static final int MAX_CALIBRATION_TOKENS = 32_768;
+
+    private static final String UNFINISHED = ".importing-";
+
+    private Importer() {}
+
+    /** See {@link dev.aril.engine.ModelImport#run}. */
+    public static void run(
+            Path checkpoint,
+            Path calibration,
+            String recipeName,
+            Path target,
+            Consumer<String> progress)
+            throws IOException {
+        Recipe recipe = Recipe.named(recipeName);
+        if (Files.exists(target)) {
+            return;
+        }
+        Path parent = target.toAbsolutePath().resolveSibling(".").normalize();
+        Files.createDirectories(parent);
+        removeUnfinished(parent, target.getFileName() + UNFINISHED);
+        Path unfinished = Files.createTempDirectory(parent, target.getFileName() + UNFINISHED);
+        try (Checkpoint source = Checkpoint.open(checkpoint)) {
+            check(source.config(), recipe);
+            String name = String.valueOf(checkpoint.toAbsolutePath().normalize().getFileName());
+            progress.accept("importing " + name + " by the recipe " + recipe.name());
+            long now = Instant.now().getEpochSecond();
+            if (recipe.quantized()) {
+                byte[] text = Files.readAllBytes(calibration);
+                List<int[]> windows = windows(checkpoint, source.config(), text);
+                int tokens = windows.stream().mapToInt(w -> w.length).sum();
+                ChannelEnergy energy = measure(source, windows, progress);
+                progress.accept("quantizing " + source.config().layers() + " layers");
+                ModelFiles.write(
+                        unfinished,
+                        name,
+                        now,
+                        checkpoint,
+                        new QuantizedWeights(source, energy, recipe, WEIGHT_CLIP),
+                        new Calibrated(sha256(text), tokens));
+            } else {
+                ModelFiles.write(unfinished, name, now, checkpoint, source, null);
+            }
+            Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
+            try (FileChannel folder = FileChannel.open(parent, StandardOpenOption.READ)) {
+                folder.force(true);
+            }
+            progress.accept("imported " + name + " as " + target.getFileName());
+        } finally {
+            delete(unfinished);
+        }
+    }
+
+    /** The kernels' requirements, told before anything is computed. */
+    private static void check(ModelConfig config, Recipe recipe) {
+        int unit = recipe.quantized() ? recipe.group() : 64;
+        multiple("hidden_size", config.hidden(), unit);
+        multiple("intermediate_size", config.intermediate(), unit);
+        multiple("num_attention_heads * head_dim", config.queryWidth(), unit);
+        if (recipe.quantized()) {
+            int least = recipe.group() + recipe.outliers();
+            if (Math.min(config.hidden(), config.intermediate()) < least) {
+                throw new UnsupportedCheckpoint(
+                        "hidden_size and intermediate_size must be at least "
+                                + least
+                                + " for "
+                                + recipe.name());
+            }
+        }
+        if (config.bosId() < 0) {
+            throw new UnsupportedCheckpoint("config.json lacks bos_token_id");
+        }
+    }
+
+    private static void multiple(String field, int value, int unit) {
+        if (value % unit != 0) {
+            throw new UnsupportedCheckpoint(
+                    field + " must be a multiple of " + unit + ", not " + value);
+        }
+    }
+
+    private static List<int[]> windows(Path checkpoint, ModelConfig config, byte[] text)
+            throws IOException {
+        int[] ids;
+        try (Tokenizer tokenizer = Tokenizer.open(checkpoint)) {
+            ids = tokenizer.encode(new String(text, java.nio.charset.StandardCharsets.UTF_8));
+        }
+        ids = Arrays.copyOf(ids, Math.min(ids.length, MAX_CALIBRATION_TOKENS));
+        return cut(ids, config.bosId(), Math.min(config.contextLength(), 2048) - 1);
+    }
+
+    /** Consecutive windows of at most length ids, the begin-of-sequence id before each. */
+    public static List<int[]> cut(int[] ids, int bos, int length) {
+        List<int[]> windows = new ArrayList<>();
+        for (int from = 0; from < ids.length; from += length) {
+            int to = Math.min(ids.length, from + length);
+            if (to - from >= 64) {
+                int[] window = new int[to - from + 1];
+                window[0] = bos;
+                System.arraycopy(ids, from, window, 1, to - from);
+                windows.add(window);
+            }
+        }
+        return windows;
+    }
+
+    private static ChannelEnergy measure(
+            Checkpoint source, List<int[]> windows, Consumer<String> progress) {
+        if (windows.isEmpty()) {
+            throw new IllegalArgumentException("the calibration text has fewer than 64 tokens");
+        }
+        try (Kernels kernels = new CpuKernels(0)) {
+            Forward forward = new Forward(source, kernels, ChannelEnergy.CHUNK, 0);
+            return ChannelEnergy.measure(
+                    forward,
+                    windows,
+                    done ->
+                            progress.accept(
+                                    "calibrating: window " + done + " of " + windows.size()));
+        }
+    }
+
+    private static String sha256(byte[] text) {
+        try {
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every Java has SHA-256
+        }
+    }
+
+    private static void removeUnfinished(Path parent, String prefix) throws IOException {
+        try (DirectoryStream<Path> stale = Files.newDirectoryStream(parent, prefix + "*")) {
+            for (Path path : stale) {
+                delete(path);
+            }
+        }
+    }
+
+    private static void delete(Path directory) throws IOException {
+        if (!Files.exists(directory)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(directory)) {
+            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+package dev.aril.api;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.aril.tenancy.UsageEntry;
+import java.io.InputStream;
+import java.net.Socket;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.Statement;
+import java.util.concurrent.CompletableFuture;
+import javax.sql.DataSource;
+import org.junit.jupiter.api.Test;
+import org.springframework.beans.factory.annotation.Autowired;
+
+/** One row a generation, however it ends, and in the ledger before the client hears the end. */
+final class LedgerTest extends ApiTest {
+    private static final String CHAT = "/v1/chat/completions";
+
+    @Autowired DataSource database;
+
+    @Test
+    void theRowHoldsWhatWasSpent() throws Exception {
+        HttpResponse<String> response = send(post(CHAT, chat("one two three", false)));
+        assertThat(usage()).hasSize(1);
+        UsageEntry row = usage().getFirst();
+        assertThat(row.generationId()).isEqualTo(json(response).get("id").stringValue());
+        assertThat(row.tenant()).isEqualTo(tenant.id());
+        assertThat(row.model()).isEqualTo("novella-11m");
+        assertThat(row.adapterDigest()).isNull();
+        assertThat(row.promptTokens()).isEqualTo(14);
+        assertThat(row.completionTokens()).isEqualTo(3);
+        assertThat(row.finishReason()).isEqualTo("stop");
+        assertThat(row.finishedAt()).isAfterOrEqualTo(row.startedAt());
+    }
+
+    @Test
+    void theEndWaitsForTheRow() throws Exception {
+        for (boolean stream : new boolean[] {true, false}) {
+            int before = usage().size();
+            CompletableFuture<HttpResponse<String>> answer;
+            try (Connection connection = database.getConnection();
+                    Statement statement = connection.createStatement()) {
+                connection.setAutoCommit(false);
+                statement.execute("lock table usage_events in share mode");
+                answer =
+                        http.sendAsync(
+                                post(CHAT, chat("one two", stream)).build(),
+                                HttpResponse.BodyHandlers.ofString());
+                // The insert stands before the lock: all of the answer but its end is made.
+                while (sql.sql(
+                                        "select count(*) from pg_stat_activity"
+                                                + " where wait_event_type = 'Lock'"
+                                                + " and query like '%insert into usage_events%'")
+                                .query(Integer.class)
+                                .single()
+                        == 0) {
+                    Thread.sleep(5);
+                }
+                assertThat(answer).isNotDone();
+                connection.rollback();
+            }
+            assertThat(answer.get().body()).contains(stream ? "[DONE]" : "\"usage\":{");
+            assertThat(usage()).hasSize(before + 1);
+        }
+    }
+
+    @Test
+    void withoutARowThereIsNoEnd() throws Exception {
+        sql.sql("alter table usage_events rename to usage_events_away").update();
+        try {
+            HttpResponse<String> stream = send(post(CHAT, chat("one two", true)));
+            assertThat(stream.body())
+                    .contains("\"content\":\"two\"")
+                    .doesNotContain("[DONE]")
+                    .doesNotContain("\"finish_reason\":\"stop\"")
+                    .endsWith(
+                            "data: {\"error\":{\"message\":\"The answer is withheld because its"
+                                    + " usage could not be recorded.\",\"type\":\"server_error\","
+                                    + "\"param\":null,\"code\":\"usage_not_recorded\"}}\n\n");
+            HttpResponse<String> whole = send(post(CHAT, chat("one two", false)));
+            assertThat(whole.statusCode()).isEqualTo(500);
+            assertThat(error(whole).get("code").stringValue()).isEqualTo("usage_not_recorded");
+        } finally {
+            sql.sql("alter table usage_events_away rename to usage_events").update();
+        }
+    }
+
+    @Test
+    void hangingUpOnAStreamEndsTheGenerationAndSettles() throws Exception {
+        try (InputStream body = open(post(CHAT, chat("forever", true))).body()) {
+            assertThat(new String(body.readNBytes(2000), StandardCharsets.UTF_8)).contains("tick ");
+        }
+        assertThat(awaitUsage(1)).extracting(UsageEntry::finishReason).containsExactly("cancelled");
+        assertThat(usage().getFirst().completionTokens()).isPositive();
+        assertThat(scripted().running).doesNotContainKey(usage().getFirst().generationId());
+    }
+
+    @Test
+    void hangingUpOnAWholeAnswerDoesTheSame() throws Exception {
+        String body = chat("forever", false);
+        try (Socket socket = new Socket("127.0.0.1", port)) {
+            socket.getOutputStream()
+                    .write(
+                            ("POST "
+                                            + CHAT
+                                            + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+                                            + key
+                                            + "\r\nContent-Type: application/json\r\nContent-Length: "
+                                            + body.length()
+                                            + "\r\n\r\n"
+                                            + body)
+                                    .getBytes(StandardCharsets.UTF_8));
+            while (scripted().running.isEmpty()) {
+                Thread.sleep(5);
+            }
+        }
+        assertThat(awaitUsage(1)).extracting(UsageEntry::finishReason).containsExactly("cancelled");
+        assertThat(scripted().running).doesNotContainKey(usage().getFirst().generationId());
+    }
+
+    private static String chat(String content, boolean stream) {
+        return "{\"model\":\"novella-11m\",\"messages\":[{\"role\":\"user\",\"content\":\""
+                + content
+                + "\"}],\"max_tokens\":1000,\"stream\":"
+                + stream
+                + "}";
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril;
+
+import org.jspecify.annotations.NullMarked;
