@@ -1,5 +1,8 @@
 package dev.aril;
 
+import dev.aril.commands.Bench;
+import dev.aril.commands.Evaluate;
+import dev.aril.commands.Import;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -11,7 +14,7 @@ import picocli.CommandLine.Spec;
         name = "aril",
         description =
                 "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
-        subcommands = {Serve.class, HelpCommand.class},
+        subcommands = {Serve.class, Import.class, Evaluate.class, Bench.class, HelpCommand.class},
         mixinStandardHelpOptions = true,
         version = "aril 0.1.0")
 public final class Aril implements Runnable {
