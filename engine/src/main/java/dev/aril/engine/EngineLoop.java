@@ -183,8 +183,8 @@ final class EngineLoop implements Engine {
     }
 
     private static AdapterSummary verify(Path folder, ModelConfig config) throws AdapterRejected {
-        try {
-            return PeftAdapter.read(folder, config).summary();
+        try (PeftAdapter adapter = PeftAdapter.read(folder, config)) {
+            return adapter.summary();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
