@@ -204,8 +204,7 @@ record BlockedInt4(
     }
 
     /** tile = fma(scale · weight scale, sum, tile) for the 2·WIDTH outputs of a vector. */
-    private void rescale(
-            short[] sums, int from, float scale, int scaleAt, float[] tile, int to) {
+    private void rescale(short[] sums, int from, float scale, int scaleAt, float[] tile, int to) {
         IntVector both = ShortVector.fromArray(Lanes.S, sums, from).reinterpretAsInts();
         IntVector even = both.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
         IntVector odd = both.lanewise(VectorOperators.ASHR, 16);

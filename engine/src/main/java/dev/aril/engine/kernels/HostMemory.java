@@ -17,8 +17,8 @@ final class HostMemory {
 
     /**
      * @param plain [rows, columns] in the input's own order
-     * @param codes [rows, columns - outliers] INT4 codes in channel order, in a wider container, so that
-     *     kernels need not unpack them
+     * @param codes [rows, columns - outliers] INT4 codes in channel order, in a wider container, so
+     *     that kernels need not unpack them
      * @param outliers [rows, outliers] INT8 codes in channel order, as floats
      * @param scales [rows, groups + 1] the outlier group's scale last
      */

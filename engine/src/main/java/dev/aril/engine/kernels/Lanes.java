@@ -50,8 +50,8 @@ final class Lanes {
     }
 
     /**
-     * Ints of at most 22 bits, exactly: added to the bits of {@link InputSpec#ROUND} they are its last
-     * digits. The virtual machine makes better code of this than of its own conversion.
+     * Ints of at most 22 bits, exactly: added to the bits of {@link InputSpec#ROUND} they are its
+     * last digits. The virtual machine makes better code of this than of its own conversion.
      */
     static FloatVector toFloat(IntVector x) {
         return x.add(Float.floatToRawIntBits(InputSpec.ROUND))

@@ -181,8 +181,7 @@ public final class ReferenceKernels implements Kernels {
                 if (outlier) {
                     x.outliers()[r * spec.outliers() + j - from] = Math.clamp(code, -127f, 127f);
                 } else {
-                    x.codes()[r * groups * spec.group() + j] =
-                            (short) Math.clamp(code, -8f, 7f);
+                    x.codes()[r * groups * spec.group() + j] = (short) Math.clamp(code, -8f, 7f);
                 }
             }
         }

@@ -162,7 +162,9 @@ public final class Forward implements StepRunner {
         }
     }
 
-    /** Runs a few rows again and again; what they write into the cache is overwritten by its users. */
+    /**
+     * Runs a few rows again and again; what they write into the cache is overwritten by its users.
+     */
     public void warmUp(Duration time) {
         int[] tokens = new int[5]; // kernels for four rows and for one
         int[] positions = {0, 1, 2, 3, 4};
