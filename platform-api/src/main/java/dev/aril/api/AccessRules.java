@@ -9,6 +9,7 @@ import org.springframework.security.config.web.server.SecurityWebFiltersOrder;
 import org.springframework.security.config.web.server.ServerHttpSecurity;
 import org.springframework.security.web.server.SecurityWebFilterChain;
 import org.springframework.security.web.server.context.NoOpServerSecurityContextRepository;
+import org.springframework.security.web.server.firewall.ServerExchangeRejectedHandler;
 import org.springframework.security.web.server.savedrequest.NoOpServerRequestCache;
 import org.springframework.security.web.server.util.matcher.PathPatternParserServerWebExchangeMatcher;
 
@@ -50,6 +51,12 @@ class AccessRules {
                                 .anyExchange()
                                 .denyAll())
                 .build();
+    }
+
+    /** URLs that could mean two things, as with an encoded slash or a double one. */
+    @Bean
+    ServerExchangeRejectedHandler ambiguousUrls() {
+        return (exchange, rejection) -> ErrorAnswers.write(exchange, Problems.ambiguousUrl());
     }
 
     private static ServerHttpSecurity stateless(ServerHttpSecurity http) {

@@ -4,7 +4,6 @@ import dev.aril.adapters.Adapter;
 import dev.aril.adapters.Adapters;
 import dev.aril.engine.Engine;
 import dev.aril.tenancy.Tenant;
-import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.MediaType;
 import org.springframework.http.codec.multipart.PartEvent;
@@ -51,9 +50,7 @@ final class AdapterUploads {
                 form ->
                         parts.publishOn(blocking.scheduler(), PIECES)
                                 .doOnNext(form::accept)
-                                .doOnDiscard(
-                                        PartEvent.class,
-                                        event -> DataBufferUtils.release(event.content()))
+                                .doOnDiscard(PartEvent.class, UploadForm::release)
                                 .then(blocking.call(form::publish))
                                 .map(this::body),
                 form -> blocking.call(form::end));

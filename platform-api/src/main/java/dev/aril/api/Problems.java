@@ -140,6 +140,15 @@ final class Problems {
         return Problem.invalid(HttpStatus.NOT_FOUND, "There is no such URL.", null, null);
     }
 
+    static Problem ambiguousUrl() {
+        return Problem.invalid(
+                HttpStatus.BAD_REQUEST,
+                "This URL is not accepted: it must hold no double or encoded slash, no .. and no"
+                        + " control character.",
+                null,
+                null);
+    }
+
     /**
      * @param field where the prompt was given, {@code messages} or {@code prompt}
      */

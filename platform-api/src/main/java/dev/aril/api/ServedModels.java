@@ -2,11 +2,8 @@ package dev.aril.api;
 
 import dev.aril.adapters.Adapter;
 import dev.aril.adapters.Adapters;
-import dev.aril.adapters.ResolvedAdapter;
 import dev.aril.engine.Engine;
 import dev.aril.tenancy.Tenant;
-import java.util.Optional;
-import java.util.regex.Pattern;
 import org.springframework.stereotype.Component;
 
 /**
@@ -15,9 +12,6 @@ import org.springframework.stereotype.Component;
  */
 @Component
 final class ServedModels {
-    /** What no adapter can be called is not looked up. */
-    private static final Pattern ADAPTER_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
-
     private final Engine engine;
     private final Adapters adapters;
 
@@ -33,26 +27,16 @@ final class ServedModels {
         if (name.equals(engine.model().name())) {
             return new ServedModel(name, null);
         }
-        if (ADAPTER_NAME.matcher(name).matches()) {
-            Optional<ResolvedAdapter> found = adapters.resolve(tenant.id(), name);
-            if (found.isPresent()) {
-                return new ServedModel(name, found.get().ref());
-            }
-        }
-        throw unknown(name);
+        return adapters.resolve(tenant.id(), name)
+                .map(found -> new ServedModel(name, found.ref()))
+                .orElseThrow(() -> unknown(name));
     }
 
     /**
      * @throws Refusal 404 model_not_found
      */
     Adapter adapter(Tenant tenant, String name) {
-        if (ADAPTER_NAME.matcher(name).matches()) {
-            Optional<Adapter> found = adapters.find(tenant.id(), name);
-            if (found.isPresent()) {
-                return found.get();
-            }
-        }
-        throw unknown(name);
+        return adapters.find(tenant.id(), name).orElseThrow(() -> unknown(name));
     }
 
     static Refusal unknown(String name) {

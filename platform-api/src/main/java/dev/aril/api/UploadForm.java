@@ -15,6 +15,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferUtils;
+import org.springframework.core.io.buffer.PooledDataBuffer;
 import org.springframework.http.codec.multipart.FilePartEvent;
 import org.springframework.http.codec.multipart.FormPartEvent;
 import org.springframework.http.codec.multipart.PartEvent;
@@ -62,7 +63,14 @@ final class UploadForm {
         } catch (IOException | AdapterNameRefused e) {
             throw Exceptions.propagate(e);
         } finally {
-            DataBufferUtils.release(event.content());
+            release(event);
+        }
+    }
+
+    /** Also for a piece that was let go of before: a failed one is discarded once more. */
+    static void release(PartEvent event) {
+        if (event.content() instanceof PooledDataBuffer pooled && pooled.isAllocated()) {
+            DataBufferUtils.release(pooled);
         }
     }
 

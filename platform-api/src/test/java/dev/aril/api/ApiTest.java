@@ -47,7 +47,6 @@ import tools.jackson.databind.json.JsonMapper;
             "aril.limits.adapter-config=4KB",
             "aril.limits.adapter-model=200KB"
         })
-@org.springframework.context.annotation.Import(TemporaryAdapters.class)
 abstract class ApiTest {
     static final Path DATA = temporaryFolder();
 

@@ -46,7 +46,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code hold}: one piece, then nothing until {@link #release}
  * </ul>
  */
-final class ScriptedEngine implements Engine {
+public final class ScriptedEngine implements Engine {
     static final int CONTEXT = 1024;
     static final int VOCABULARY = 65536;
 
@@ -208,7 +208,7 @@ final class ScriptedEngine implements Engine {
                 if (prompt.startsWith("fail") && i == 2) {
                     return failure("the device is gone");
                 }
-                if (i >= request.sampling().maxTokens()) {
+                if (!endless && i >= request.sampling().maxTokens()) {
                     return finished(FinishReason.LENGTH);
                 }
                 String word = endless ? "tick " : words[i];

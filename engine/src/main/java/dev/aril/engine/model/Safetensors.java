@@ -245,7 +245,7 @@ public final class Safetensors implements AutoCloseable {
                             + name
                             + " has dtype "
                             + Printable.of(node.path("dtype").asString())
-                            + ", which is not read here");
+                            + ", which is not read here; save it as F32, F16 or BF16");
         }
         List<Long> shape = new ArrayList<>();
         long elements = 1;

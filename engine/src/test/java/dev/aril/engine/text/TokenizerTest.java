@@ -55,8 +55,8 @@ class TokenizerTest {
                 }
             }
         }
-        assertThat(chats).isEqualTo(8);
-        assertThat(plain).isEqualTo(14);
+        assertThat(chats).isEqualTo(6);
+        assertThat(plain).isEqualTo(16);
     }
 
     private static int[] ints(JsonNode array) {
