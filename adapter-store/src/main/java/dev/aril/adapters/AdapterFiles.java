@@ -10,6 +10,10 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -34,6 +38,13 @@ import java.util.stream.Stream;
 final class AdapterFiles implements AutoCloseable {
     private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
 
+    /** Tenants' weights are nobody else's to read. */
+    private static final FileAttribute<?> PRIVATE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+
+    /** A server locks its folder right after making it; only then is it told from a dead one's. */
+    private static final Duration UNLOCKED = Duration.ofMinutes(1);
+
     private final AdapterStoreSettings settings;
     private final Path adapters;
     private final Path staging;
@@ -54,8 +65,8 @@ final class AdapterFiles implements AutoCloseable {
     }
 
     static AdapterFiles open(AdapterStoreSettings settings) throws IOException {
-        Path adapters = Files.createDirectories(settings.folder().resolve("adapters"));
-        Path staging = Files.createDirectories(settings.folder().resolve("staging"));
+        Path adapters = Files.createDirectories(settings.folder().resolve("adapters"), PRIVATE);
+        Path staging = Files.createDirectories(settings.folder().resolve("staging"), PRIVATE);
         Path mine = Files.createDirectory(staging.resolve(UUID.randomUUID().toString()));
         FileChannel lock =
                 FileChannel.open(
@@ -146,7 +157,8 @@ final class AdapterFiles implements AutoCloseable {
     private static boolean abandoned(Path server) throws IOException {
         Path file = server.resolve("lock");
         if (Files.notExists(file)) {
-            return true;
+            Instant made = Files.getLastModifiedTime(server).toInstant();
+            return made.isBefore(Instant.now().minus(UNLOCKED));
         }
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE);
                 FileLock held = channel.tryLock()) {

@@ -143,7 +143,11 @@ public final class Adapters {
     public Optional<ResolvedAdapter> resolve(TenantId owner, String model) {
         Optional<Adapter> found = find(owner, model);
         if (found.isPresent() && !files.complete(found.get().digest())) {
-            throw new AdapterFilesMissing(found.get());
+            // Asked again, because it may just have been deleted, or its files put back.
+            found = find(owner, model);
+            if (found.isPresent() && !files.complete(found.get().digest())) {
+                throw new AdapterFilesMissing(found.get());
+            }
         }
         return found.map(a -> new ResolvedAdapter(a, ref(a.digest())));
     }

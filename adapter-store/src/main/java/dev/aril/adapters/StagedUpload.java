@@ -76,7 +76,7 @@ public final class StagedUpload implements AutoCloseable {
     public void close() {
         try {
             for (PartChannel channel : channels.values()) {
-                channel.close();
+                channel.abandon();
             }
             AdapterFiles.deleteTree(folder);
         } catch (IOException e) {
@@ -119,6 +119,14 @@ public final class StagedUpload implements AutoCloseable {
         public boolean isOpen() {
             FileChannel out = file;
             return out != null && out.isOpen();
+        }
+
+        /** Closes without making durable what is to be deleted. */
+        void abandon() throws IOException {
+            FileChannel out = file;
+            if (out != null) {
+                out.close();
+            }
         }
 
         @Override

@@ -1,3 +1,4 @@
+/** Which adapters exist, whose are they, where are their bytes? */
 @NullMarked
 package dev.aril.adapters;
 

@@ -55,13 +55,16 @@ public final class ApiKeys {
     /**
      * Makes a key. Blocks on SQL.
      *
-     * @param label for people, 1 to 100 characters
+     * @param label for people, 1 to 100 characters, no control characters
      * @return the whole key; it is not stored and cannot be shown again
-     * @throws IllegalArgumentException if the label is empty or too long, or the tenant unknown
+     * @throws IllegalArgumentException if the label is malformed or the tenant unknown
      */
     public String issue(TenantId tenant, String label) {
-        if (label.isBlank() || label.codePointCount(0, label.length()) > 100) {
-            throw new IllegalArgumentException("label must have 1 to 100 characters");
+        if (label.isBlank()
+                || label.codePointCount(0, label.length()) > 100
+                || label.chars().anyMatch(Character::isISOControl)) {
+            throw new IllegalArgumentException(
+                    "label must have 1 to 100 characters, none of them a control character");
         }
         TenantRow owner =
                 tenants.findById(tenant.value())

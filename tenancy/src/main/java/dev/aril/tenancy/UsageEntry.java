@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param completionTokens ids generated
  * @param finishReason for example {@code stop}, {@code length}, {@code cancelled}, {@code failed}
  * @param startedAt when the request was accepted
- * @param finishedAt when the last token was made
+ * @param finishedAt when the last token was made; taken as {@code startedAt} if that is later
  */
 public record UsageEntry(
         String generationId,
@@ -34,9 +34,7 @@ public record UsageEntry(
             throw new IllegalArgumentException(
                     "token counts must not be negative: " + promptTokens + ", " + completionTokens);
         }
-        if (finishedAt.isBefore(startedAt)) {
-            throw new IllegalArgumentException(
-                    "finishedAt " + finishedAt + " is before startedAt " + startedAt);
-        }
+        // A clock set back in between must not cost the row.
+        finishedAt = finishedAt.isBefore(startedAt) ? startedAt : finishedAt;
     }
 }

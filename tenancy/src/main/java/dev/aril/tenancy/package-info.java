@@ -1,3 +1,4 @@
+/** Who may spend what, and what was spent? */
 @NullMarked
 package dev.aril.tenancy;
 

@@ -16,7 +16,11 @@ sealed interface ModuleSet {
         }
 
         boolean byEnding(String path) {
-            return names.stream().anyMatch(n -> path.endsWith("." + n));
+            return names.stream()
+                    .anyMatch(n ->
+                            path.length() > n.length()
+                                    && path.endsWith(n)
+                                    && path.charAt(path.length() - n.length() - 1) == '.');
         }
     }
 

@@ -16,7 +16,9 @@ import java.util.OptionalDouble;
 final class PeftConfig {
     static final int MAX_RANK = 256;
     private static final int MOST_PATTERNS = 1024;
-    private static final int LARGEST_PROGRAMS = 64 << 10;
+
+    /** Of all expressions together: they are run for each of a large model's 500 modules. */
+    private static final int LARGEST_PROGRAMS = 8 << 10;
 
     /** PEFT's own choice for Llama when {@code target_modules} is null. */
     private static final List<String> LLAMA_DEFAULT = List.of("q_proj", "v_proj");
@@ -64,7 +66,7 @@ final class PeftConfig {
             throw rejected(
                     "rank_pattern and alpha_pattern are too large: at most "
                             + MOST_PATTERNS
-                            + " short patterns are read");
+                            + " patterns are read, few of them other than plain names");
         }
         checkLayers();
     }

@@ -1,7 +1,5 @@
 package dev.aril.engine.model;
 
-import java.util.Optional;
-
 /** The seven linear maps of a Llama decoder layer, in the order they are computed. */
 public enum Projection {
     Q("self_attn", "q_proj"),
@@ -47,14 +45,5 @@ public enum Projection {
             case O, DOWN -> config.hidden();
             case GATE, UP -> config.intermediate();
         };
-    }
-
-    public static Optional<Projection> named(String moduleName) {
-        for (Projection p : values()) {
-            if (p.moduleName.equals(moduleName)) {
-                return Optional.of(p);
-            }
-        }
-        return Optional.empty();
     }
 }

@@ -1,5 +1,6 @@
 package dev.aril.engine.model;
 
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -245,7 +246,7 @@ public final class Safetensors implements AutoCloseable {
                             + name
                             + " has dtype "
                             + Printable.of(node.path("dtype").asString())
-                            + ", which is not read here");
+                            + ", which is not read here; save it as F32, F16 or BF16");
         }
         List<Long> shape = new ArrayList<>();
         long elements = 1;

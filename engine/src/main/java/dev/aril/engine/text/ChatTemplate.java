@@ -4,17 +4,17 @@ import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
 import com.hubspot.jinjava.el.JinjavaNodePreProcessor;
+import com.hubspot.jinjava.interpret.Context;
 import com.hubspot.jinjava.interpret.Context.Library;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
+import com.hubspot.jinjava.lib.exptest.ExpTest;
 import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
-import com.hubspot.jinjava.lib.tag.Tag;
 import com.hubspot.jinjava.tree.Node;
-import com.hubspot.jinjava.tree.TagNode;
 import dev.aril.engine.ChatMessage;
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,8 +30,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A conversation as the model's prompt text, by the model's own Jinja template, as transformers
- * renders it: blocks trimmed, one final newline dropped, {@code raise_exception} at hand. The
- * template writes its own special tokens, so the text is encoded without adding any.
+ * renders it (see {@link TemplateSource}), {@code raise_exception} at hand. The template writes its
+ * own special tokens, so the text is encoded without adding any.
  *
  * <p>A template is data from a model's author, and what it renders is a client's text: it reaches
  * nothing but {@link TemplateValues}, its size, depth and time are limited, a message's text is
@@ -42,6 +42,10 @@ public final class ChatTemplate {
     private static final int MAX_ITEMS = 10_000;
     private static final int MAX_DEPTH = 32;
     private static final Duration MAX_TIME = Duration.ofSeconds(2);
+
+    /** Filters whose output has another form in Python. */
+    private static final Set<String> UNLIKE_PYTHON =
+            Set.of("tojson", "pprint", "format", "title", "escape", "e", "safe");
 
     /** On {@link System#nanoTime}'s clock. */
     private static final ScopedValue<Long> DEADLINE = ScopedValue.newInstance();
@@ -56,31 +60,32 @@ public final class ChatTemplate {
     }
 
     private final @Nullable String template;
+
+    /** Why there is no template. */
+    private final String refusal;
+
     private final String bos;
     private final String eos;
     private final Jinjava jinja;
     private final long maxNanos;
 
     private ChatTemplate(@Nullable String template, String bos, String eos, Duration maxTime) {
-        this.template = template == null ? null : portable(template);
         this.bos = bos;
         this.eos = eos;
         this.maxNanos = maxTime.toNanos();
         JinjavaConfig limits =
                 JinjavaConfig.newBuilder()
-                        .withTrimBlocks(true)
-                        .withLstripBlocks(true)
-                        .withLegacyOverrides(LegacyOverrides.ALL)
+                        .withLegacyOverrides(
+                                LegacyOverrides.Builder.from(LegacyOverrides.ALL)
+                                        .withWhitespaceRequiredWithinTokens(false)
+                                        .build())
                         // else {{ braces }} in a message would be run as a template
                         .withNestedInterpretationEnabled(false)
                         .withElResolver(new TemplateValues())
                         .withDisabled(
                                 Map.of(
                                         Library.TAG,
-                                        Set.of("include", "import", "from", "extends", "cycle"),
-                                        // its form differs from Python's
-                                        Library.FILTER,
-                                        Set.of("tojson")))
+                                        Set.of("include", "import", "from", "extends", "cycle")))
                         .withNodePreProcessor(
                                 new JinjavaNodePreProcessor().andThen(ChatTemplate::checkTime))
                         .withMaxOutputSize(MAX_OUTPUT)
@@ -94,7 +99,33 @@ public final class ChatTemplate {
         this.jinja = new Jinjava(limits);
         jinja.getGlobalContext().registerFunction(raise());
         jinja.getGlobalContext().registerFilter(new Trim());
-        jinja.getGlobalContext().registerTag(new GenerationTag());
+        String rewritten = null;
+        String refusal = "this model has no chat template; use plain completions";
+        if (template != null) {
+            try {
+                rewritten = read(template);
+            } catch (IllegalArgumentException e) {
+                refusal = "this model's chat template cannot be used: " + e.getMessage();
+            }
+        }
+        this.template = rewritten;
+        this.refusal = refusal;
+    }
+
+    private String read(String template) {
+        TemplateSource source = TemplateSource.rewrite(template);
+        Context known = jinja.getGlobalContext();
+        for (String filter : source.filters()) {
+            if (UNLIKE_PYTHON.contains(filter) || known.getFilter(filter) == null) {
+                known.registerFilter(new Unsupported(filter));
+            }
+        }
+        for (String test : source.tests()) {
+            if (known.getExpTest(test) == null) {
+                known.registerExpTest(new Unsupported(test));
+            }
+        }
+        return source.text();
     }
 
     /**
@@ -146,23 +177,13 @@ public final class ChatTemplate {
         return node.isObject() ? node.path("content").asString("") : node.asString("");
     }
 
-    /** Writes Python's reversing slice as the filter, and drops the newline that Jinja drops. */
-    private static String portable(String template) {
-        String text = template.replace("\r\n", "\n");
-        if (text.endsWith("\n")) {
-            text = text.substring(0, text.length() - 1);
-        }
-        return text.replaceAll("(\\w)\\[::-1\\]", "$1|reverse");
-    }
-
     /**
      * @param addGenerationPrompt ends where the assistant's answer begins
      * @throws IllegalArgumentException if the template refuses the messages, or the model has none
      */
     public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
         if (template == null) {
-            throw new IllegalArgumentException(
-                    "messages: this model has no chat template; use plain completions");
+            throw new IllegalArgumentException("messages: " + refusal);
         }
         Map<String, Object> variables = new HashMap<>();
         variables.put(
@@ -225,27 +246,23 @@ public final class ChatTemplate {
         }
     }
 
-    /** transformers' mark around the assistant's text, which means something in training only. */
-    private static final class GenerationTag implements Tag {
-        private static final long serialVersionUID = 1L;
-
+    /** A filter or test that is an error where it is reached, not before: in tools' branches. */
+    private record Unsupported(String name) implements Filter, ExpTest {
         @Override
         public String getName() {
-            return "generation";
+            return name;
         }
 
         @Override
-        public String getEndTagName() {
-            return "endgeneration";
+        public Object filter(
+                @Nullable Object value, JinjavaInterpreter interpreter, String... arguments) {
+            throw new Refusal("the filter " + name + " is not supported");
         }
 
         @Override
-        public String interpret(TagNode node, JinjavaInterpreter interpreter) {
-            StringBuilder inside = new StringBuilder();
-            for (Node child : node.getChildren()) {
-                inside.append(child.render(interpreter));
-            }
-            return inside.toString();
+        public boolean evaluate(
+                @Nullable Object value, JinjavaInterpreter interpreter, Object... arguments) {
+            throw new Refusal("the test " + name + " is not supported");
         }
     }
 }

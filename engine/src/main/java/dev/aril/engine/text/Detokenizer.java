@@ -2,10 +2,7 @@ package dev.aril.engine.text;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
-import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.CharsetDecoder;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -15,7 +12,10 @@ import java.nio.charset.StandardCharsets;
 public final class Detokenizer {
     private final TokenTable table;
 
-    /** Byte-level: bytes that may begin a character; SentencePiece: a run of single bytes. */
+    /** A byte-level tokenizer's characters. */
+    private final Utf8 characters = new Utf8();
+
+    /** A SentencePiece tokenizer's run of single bytes. */
     private final ByteArrayOutputStream held = new ByteArrayOutputStream();
 
     private boolean atStart;
@@ -36,8 +36,9 @@ public final class Detokenizer {
         byte[] bytes = table.bytes(id);
         return switch (table.family()) {
             case BYTE_LEVEL -> {
-                held.writeBytes(bytes);
-                yield characters(false);
+                StringBuilder text = new StringBuilder();
+                characters.accept(bytes, text);
+                yield text.toString();
             }
             case SENTENCE_PIECE -> {
                 if (table.isSingleByte(id)) {
@@ -52,23 +53,13 @@ public final class Detokenizer {
     /** What is held back, at the end: an incomplete character is one U+FFFD. */
     public String finish() {
         return switch (table.family()) {
-            case BYTE_LEVEL -> characters(true);
+            case BYTE_LEVEL -> {
+                StringBuilder text = new StringBuilder();
+                characters.finish(text);
+                yield text.toString();
+            }
             case SENTENCE_PIECE -> strip(run());
         };
-    }
-
-    /** Decodes what is held, keeping the bytes of a character that may go on. */
-    private String characters(boolean end) {
-        ByteBuffer in = ByteBuffer.wrap(held.toByteArray());
-        held.reset();
-        CharBuffer out = CharBuffer.allocate(in.remaining() + 1);
-        CharsetDecoder utf8 = utf8(CodingErrorAction.REPLACE);
-        utf8.decode(in, out, end);
-        if (end) {
-            utf8.flush(out);
-        }
-        held.write(in.array(), in.position(), in.remaining());
-        return out.flip().toString();
     }
 
     /**
@@ -82,17 +73,10 @@ public final class Detokenizer {
         byte[] bytes = held.toByteArray();
         held.reset();
         try {
-            return utf8(CodingErrorAction.REPORT).decode(ByteBuffer.wrap(bytes)).toString();
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {
             return "\uFFFD".repeat(bytes.length);
         }
-    }
-
-    private static CharsetDecoder utf8(CodingErrorAction onError) {
-        return StandardCharsets.UTF_8
-                .newDecoder()
-                .onMalformedInput(onError)
-                .onUnmappableCharacter(onError);
     }
 
     private String strip(String text) {

@@ -2,6 +2,7 @@ package dev.aril.engine.text;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.aril.engine.ChatMessage;
 import java.io.IOException;
@@ -224,7 +225,7 @@ class ChatTemplateTest {
 
                 """;
         assertThat(render(template, true, HI, HELLO))
-                .isEqualTo("a\n  [user]\n  [assistant]\nb  c\n  def\n");
+                .isEqualTo("a\n  [user]\n  [assistant]\nb  c\n  d\nef\n");
     }
 
     @Test
@@ -235,10 +236,48 @@ class ChatTemplateTest {
                                         + "{{ 'abc'[1:] }}|{{ 'abc'[-1] }}|{{ 'Ab'.upper() }}|"
                                         + "{{ 'x y  z'.split() | join('-') }}|{{ messages[0].get('name', 'no') }}|"
                                         + "{{ '\u00A0 x\u3000'.strip() }}|{{ 'xxaxx'.rstrip('x') }}|"
-                                        + "{% for k, v in messages[1].items() if k == 'role' %}{{ k }}={{ v }}{% endfor %}|"
+                                        + "{% for k, v in messages[1].items() %}{% if k == 'role' %}{{ k }}={{ v }}{% endif %}{% endfor %}|"
                                         + "{{ 'role' in messages[0] }}|{{ 'aXb'.replace('X', '--') }}",
                                 false, new ChatMessage("user", "one,two,three"), HELLO))
                 .isEqualTo("two|assistant|bc|c|AB|x-y-z|no|x|xxa|role=assistant|true|a--b");
+    }
+
+    @Test
+    void whatTheLibraryGetsWrongIsRefusedByName() {
+        for (String[] wrong :
+                new String[][] {
+                    {
+                        "{% for m in messages %}{% if m %}{% else %}{% endif %}{% else %}{% endfor %}",
+                        "{% else %} of a {% for %}"
+                    },
+                    {"{% raw %}{% endraw %}", "{% raw %}"},
+                    {"{{ 'x }}", "a tag that does not end"}
+                }) {
+            assertThatThrownBy(() -> render(wrong[0], true, HI))
+                    .hasMessageStartingWith(
+                            "messages: this model's chat template cannot be used: "
+                                    + wrong[1]
+                                    + " is not supported (line ");
+        }
+        assertThatThrownBy(() ->
+                        render("{% for m in messages if m.role == 'x' %}{% endfor %}", true, HI))
+                .hasMessageContaining("a loop with a condition is not supported");
+        assertThat(
+                        render(
+                                "{% if tools %}{% for t in tools if t is odder %}{{ t | nope }}"
+                                        + "{% endfor %}{% endif %}fine",
+                                true, HI))
+                .isEqualTo("fine");
+        assertThatThrownBy(() -> render("{{ '| x' | upper | nope('is y') }}", true, HI))
+                .hasMessageContaining("the filter nope is not supported");
+        assertThatThrownBy(() -> render("{{ 1 is not odder }}", true, HI))
+                .hasMessageContaining("the test odder is not supported");
+        assertThat(
+                        render(
+                                "{% for m in (messages if messages else []) %}{{ '%} if }}' }}"
+                                        + "{% if m %}{% else %}{% endif %}{% endfor %}",
+                                true, HI))
+                .isEqualTo("%} if }}");
     }
 
     @Test
@@ -261,14 +300,14 @@ class ChatTemplateTest {
                         "{% extends 'logback.xml' %}",
                         "{{ messages | tojson }}",
                         "{{ strftime_now('%d') }}",
-                        "{{ 'x' | no_such_filter }}",
                         "{% no_such_tag %}",
                         "{% if %}x{% endif %}",
                         "{{ 'x'.strip( }}")) {
-            assertThatThrownBy(() -> render(template, true, HI))
+            Throwable thrown = catchThrowable(() -> render(template, true, HI));
+            assertThat(thrown)
                     .as(template)
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessageStartingWith("messages: the chat template cannot render them: ");
+                    .hasMessageStartingWith("messages: the chat template ");
         }
     }
 

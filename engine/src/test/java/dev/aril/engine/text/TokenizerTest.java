@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.aril.engine.ChatMessage;
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.ArrayList;
@@ -55,8 +55,8 @@ class TokenizerTest {
                 }
             }
         }
-        assertThat(chats).isEqualTo(8);
-        assertThat(plain).isEqualTo(14);
+        assertThat(chats).isEqualTo(6);
+        assertThat(plain).isEqualTo(16);
     }
 
     private static int[] ints(JsonNode array) {
