@@ -1,5 +1,11 @@
 package dev.aril;
 
+import dev.aril.commands.Bench;
+import dev.aril.commands.Evaluate;
+import dev.aril.commands.Import;
+import dev.aril.engine.AdapterRejected;
+import dev.aril.engine.UnsupportedCheckpoint;
+import java.io.IOException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -11,7 +17,7 @@ import picocli.CommandLine.Spec;
         name = "aril",
         description =
                 "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
-        subcommands = {Serve.class, HelpCommand.class},
+        subcommands = {Serve.class, Import.class, Evaluate.class, Bench.class, HelpCommand.class},
         mixinStandardHelpOptions = true,
         version = "aril 0.1.0")
 public final class Aril implements Runnable {
@@ -23,10 +29,27 @@ public final class Aril implements Runnable {
     }
 
     public static void main(String[] args) {
-        int status = new CommandLine(new Aril()).execute(args);
+        int status =
+                new CommandLine(new Aril())
+                        .setExecutionExceptionHandler(Aril::explain)
+                        .execute(args);
         // A server lives on in its own threads after its command has returned.
         if (status != Serve.SERVING) {
             System.exit(status);
         }
+    }
+
+    /** What the user can mend is told in a line; anything else with its stack trace. */
+    private static int explain(
+            Exception failure, CommandLine command, CommandLine.ParseResult parsed)
+            throws Exception {
+        if (failure instanceof IllegalArgumentException
+                || failure instanceof IOException
+                || failure instanceof UnsupportedCheckpoint
+                || failure instanceof AdapterRejected) {
+            command.getErr().println(command.getCommandName() + ": " + failure.getMessage());
+            return 1;
+        }
+        throw failure;
     }
 }

@@ -1,6 +1,7 @@
 package dev.aril;
 
 import dev.aril.engine.EngineSettings;
+import dev.aril.engine.ModelImport;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Set;
@@ -38,7 +39,7 @@ public record ArilSettings(
     /** Where this model is imported to. */
     public Path importedModel() {
         return data.resolve("models")
-                .resolve(model.checkpoint().getFileName() + "-" + model.recipe());
+                .resolve(ModelImport.name(model.checkpoint(), model.recipe()));
     }
 
     /**

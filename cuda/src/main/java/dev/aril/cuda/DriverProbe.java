@@ -15,6 +15,9 @@ final class DriverProbe {
     // no longer tells why, each time after.
     static final CudaDevice ANSWER = ask();
 
+    private static final String NO_DEVICE =
+            "the driver sees no device; CUDA_VISIBLE_DEVICES may hide it";
+
     private DriverProbe() {}
 
     private static CudaDevice ask() {
@@ -38,7 +41,7 @@ final class DriverProbe {
         int[] count = new int[1];
         check("cuDeviceGetCount", JCudaDriver.cuDeviceGetCount(count));
         if (count[0] == 0) {
-            throw new DriverRefused("the driver sees no device; CUDA_VISIBLE_DEVICES may hide it");
+            throw new DriverRefused(NO_DEVICE);
         }
         CUdevice device = new CUdevice();
         check("cuDeviceGet", JCudaDriver.cuDeviceGet(device, 0));
@@ -74,6 +77,9 @@ final class DriverProbe {
             jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
 
     private static void check(String call, int result) throws DriverRefused {
+        if (result == CUresult.CUDA_ERROR_NO_DEVICE) {
+            throw new DriverRefused(NO_DEVICE);
+        }
         if (result != CUresult.CUDA_SUCCESS) {
             throw new DriverRefused(call + " answered " + CUresult.stringFor(result));
         }

@@ -13,7 +13,13 @@ public interface Engine extends AutoCloseable {
      * @throws IOException if a file is missing or its digest is not the recorded one
      */
     static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
-        return EngineLoop.start(modelDirectory, settings);
+        return start(modelDirectory, settings, Device.CPU);
+    }
+
+    /** As {@link #start(Path, EngineSettings)}, on a device of the caller's choice. */
+    static Engine start(Path modelDirectory, EngineSettings settings, Device device)
+            throws IOException {
+        return EngineLoop.start(modelDirectory, settings, device);
     }
 
     ModelCard model();

@@ -1,6 +1,7 @@
 package dev.aril.engine;
 
 import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.ReferenceKernels;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
@@ -151,13 +152,17 @@ final class EngineLoop implements Engine {
         this.stats = snapshot();
     }
 
-    static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
+    static Engine start(Path modelDirectory, EngineSettings settings, Device device)
+            throws IOException {
         Tokenizer tokenizer = Tokenizer.open(modelDirectory);
         try (ModelFiles files = ModelFiles.open(modelDirectory)) {
             Forward forward =
                     new Forward(
                             files,
-                            new CpuKernels(settings.threads()),
+                            switch (device) {
+                                case CPU -> new CpuKernels(settings.threads());
+                                case REFERENCE -> new ReferenceKernels();
+                            },
                             settings.tokenBudget(),
                             settings.kvBytes());
             forward.warmUp(WARM_UP);
@@ -178,8 +183,8 @@ final class EngineLoop implements Engine {
     }
 
     private static AdapterSummary verify(Path folder, ModelConfig config) throws AdapterRejected {
-        try {
-            return PeftAdapter.read(folder, config).summary();
+        try (PeftAdapter adapter = PeftAdapter.read(folder, config)) {
+            return adapter.summary();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

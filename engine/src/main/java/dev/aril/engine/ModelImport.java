@@ -9,6 +9,12 @@ import java.util.function.Consumer;
 public final class ModelImport {
     private ModelImport() {}
 
+    /** What an import is called: its checkpoint's directory, and the recipe unless it is w4a4. */
+    public static String name(Path checkpoint, String recipe) {
+        String directory = String.valueOf(checkpoint.toAbsolutePath().normalize().getFileName());
+        return recipe.equals("w4a4") ? directory : directory + "-" + recipe;
+    }
+
     /**
      * Imports, unless the target is there already. The result is written beside the target and
      * renamed when it is whole, so that an interrupted import leaves no half of a model.
@@ -20,7 +26,7 @@ public final class ModelImport {
      * @param progress gets lines for people
      * @throws IOException if a file cannot be read or written
      * @throws IllegalArgumentException if the recipe is unknown
-     * @throws dev.aril.engine.model.UnsupportedCheckpoint if the checkpoint is damaged or of
+     * @throws dev.aril.engine.UnsupportedCheckpoint if the checkpoint is damaged or of
      *     another architecture
      */
     public static void run(

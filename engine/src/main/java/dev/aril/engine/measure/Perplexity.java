@@ -1,11 +1,17 @@
 package dev.aril.engine.measure;
 
+import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.model.Forward;
+import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.quantize.Importer;
 import dev.aril.engine.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 
 /**
  * Perplexity of a text: its first 480,000 characters encoded without special tokens, the first
@@ -20,18 +26,33 @@ public record Perplexity(double value, int tokens) {
 
     /** Cut from a text; the same for each model with the same tokenizer. */
     static List<int[]> windows(String text, Tokenizer tokenizer, int bos, int contextLength) {
-        String head =
-                text.substring(
-                        0,
-                        text.offsetByCodePoints(
-                                0, Math.min(CHARACTERS, text.codePointCount(0, text.length()))));
+        int characters = Math.min(CHARACTERS, text.codePointCount(0, text.length()));
+        String head = text.substring(0, text.offsetByCodePoints(0, characters));
         int[] ids = tokenizer.encode(head);
         return Importer.cut(
                 Arrays.copyOf(ids, Math.min(ids.length, TOKENS)), bos, contextLength - 1);
     }
 
-    public static Perplexity of(
-            Forward forward, Tokenizer tokenizer, String text, Consumer<String> progress) {
+    /**
+     * @param model an Aril model's directory
+     * @param text UTF-8
+     * @param progress called with the windows done and their number
+     */
+    public static Perplexity of(Path model, Path text, BiConsumer<Integer, Integer> progress)
+            throws IOException {
+        try (ModelFiles files = ModelFiles.open(model);
+                Tokenizer tokenizer = Tokenizer.open(model);
+                Kernels kernels = new CpuKernels(0)) {
+            Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
+            return of(forward, tokenizer, Files.readString(text), progress);
+        }
+    }
+
+    static Perplexity of(
+            Forward forward,
+            Tokenizer tokenizer,
+            String text,
+            BiConsumer<Integer, Integer> progress) {
         Scorer scorer = new Scorer(forward);
         List<int[]> windows =
                 windows(
@@ -39,6 +60,9 @@ public record Perplexity(double value, int tokens) {
                         tokenizer,
                         forward.config().bosId(),
                         forward.config().contextLength());
+        if (windows.isEmpty()) {
+            throw new IllegalArgumentException("the text has fewer than 64 tokens");
+        }
         double sum = 0;
         int tokens = 0;
         for (int w = 0; w < windows.size(); w++) {
@@ -46,7 +70,7 @@ public record Perplexity(double value, int tokens) {
                 sum -= logProbability;
                 tokens++;
             }
-            progress.accept("window " + (w + 1) + " of " + windows.size());
+            progress.accept(w + 1, windows.size());
         }
         return new Perplexity(Math.exp(sum / tokens), tokens);
     }

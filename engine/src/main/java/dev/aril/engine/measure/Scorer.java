@@ -64,16 +64,8 @@ public final class Scorer {
 
     /** The natural logarithm of the softmax of one row of logits. */
     public double[] logProbabilities(float[] logits, int offset) {
-        double max = Double.NEGATIVE_INFINITY;
-        for (int i = 0; i < vocabulary; i++) {
-            max = Math.max(max, logits[offset + i]);
-        }
-        double sum = 0;
-        for (int i = 0; i < vocabulary; i++) {
-            sum += Math.exp(logits[offset + i] - max);
-        }
-        double norm = max + Math.log(sum);
         double[] out = new double[vocabulary];
+        double norm = logSum(logits, offset);
         for (int i = 0; i < vocabulary; i++) {
             out[i] = logits[offset + i] - norm;
         }
@@ -89,17 +81,23 @@ public final class Scorer {
                 adapter,
                 (position, logits, offset) -> {
                     if (position + 1 < ids.length) {
-                        double max = Double.NEGATIVE_INFINITY;
-                        for (int i = 0; i < vocabulary; i++) {
-                            max = Math.max(max, logits[offset + i]);
-                        }
-                        double sum = 0;
-                        for (int i = 0; i < vocabulary; i++) {
-                            sum += Math.exp(logits[offset + i] - max);
-                        }
-                        out[position] = logits[offset + ids[position + 1]] - max - Math.log(sum);
+                        out[position] =
+                                logits[offset + ids[position + 1]] - logSum(logits, offset);
                     }
                 });
         return out;
+    }
+
+    /** log Σ exp of a row. */
+    private double logSum(float[] logits, int offset) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (int i = offset; i < offset + vocabulary; i++) {
+            max = Math.max(max, logits[i]);
+        }
+        double sum = 0;
+        for (int i = offset; i < offset + vocabulary; i++) {
+            sum += Math.exp(logits[i] - max);
+        }
+        return max + Math.log(sum);
     }
 }

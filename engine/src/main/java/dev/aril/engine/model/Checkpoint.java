@@ -1,5 +1,6 @@
 package dev.aril.engine.model;
 
+import dev.aril.engine.UnsupportedCheckpoint;
 import dev.aril.engine.kernels.LinearWeights;
 import java.io.IOException;
 import java.nio.file.Files;

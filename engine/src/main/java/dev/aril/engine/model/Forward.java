@@ -281,9 +281,11 @@ public final class Forward implements StepRunner {
 
     @Override
     public long loadAdapter(AdapterRef ref, int slot) throws AdapterRejected, IOException {
-        Adapter adapter = load(PeftAdapter.read(ref.folder(), config));
-        adapters.set(slot, adapter);
-        return adapter.bytes();
+        try (PeftAdapter file = PeftAdapter.read(ref.folder(), config)) {
+            Adapter adapter = load(file);
+            adapters.set(slot, adapter);
+            return adapter.bytes();
+        }
     }
 
     @Override

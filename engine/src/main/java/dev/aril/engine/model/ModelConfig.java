@@ -1,5 +1,6 @@
 package dev.aril.engine.model;
 
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 

@@ -1,5 +1,6 @@
 package dev.aril.engine.model;
 
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;

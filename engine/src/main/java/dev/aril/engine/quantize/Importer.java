@@ -8,7 +8,7 @@ import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
 import dev.aril.engine.model.Recipe;
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
 import java.nio.channels.FileChannel;

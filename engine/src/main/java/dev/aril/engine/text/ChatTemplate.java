@@ -14,7 +14,7 @@ import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import com.hubspot.jinjava.tree.Node;
 import dev.aril.engine.ChatMessage;
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,6 @@
 package dev.aril.engine.text;
 
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.BitSet;

@@ -1,7 +1,7 @@
 package dev.aril.engine.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.aril.engine.ChatMessage;
-import dev.aril.engine.model.UnsupportedCheckpoint;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.ArrayList;

@@ -1,4 +1,4 @@
-package dev.aril.engine.model;
+package dev.aril.engine;
 
 /** A checkpoint is damaged or asks for something not implemented; the message names what. */
 public final class UnsupportedCheckpoint extends RuntimeException {

@@ -1,0 +1,498 @@
+package dev.aril.engine.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.aril.engine.kernels.Kernels.Activation;
+import dev.aril.engine.kernels.Kernels.Adapter;
+import dev.aril.engine.kernels.Kernels.KvCache;
+import dev.aril.engine.kernels.Kernels.Linear;
+import dev.aril.engine.kernels.Kernels.Matrix;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What every implementation of {@link Kernels} must do, told by {@link ReferenceKernels}: each
+ * operation at, below and above the edges of tiles, and rows that do not change when others are
+ * computed beside them.
+ */
+abstract class KernelsContract {
+    private static final int GROUP = 128;
+
+    private final Kernels reference = new ReferenceKernels();
+    private final Kernels kernels = kernels();
+    private final Random random = new Random(7);
+
+    /** The implementation to test. */
+    abstract Kernels kernels();
+
+    @AfterEach
+    void close() {
+        kernels.close();
+        reference.close();
+    }
+
+    private float[] normal(int size) {
+        float[] x = new float[size];
+        for (int i = 0; i < size; i++) {
+            x[i] = (float) random.nextGaussian();
+        }
+        return x;
+    }
+
+    /** Values with a few strong channels, as activations have them. */
+    private float[] outlying(int rows, int columns) {
+        float[] x = normal(rows * columns);
+        for (int r = 0; r < rows; r++) {
+            for (int c = columns - 9; c < columns; c++) {
+                x[r * columns + c] *= 25;
+            }
+        }
+        return x;
+    }
+
+    private LinearWeights.Int4 int4(int out, int in) {
+        int outliers = 128;
+        int groups = (in - outliers) / GROUP;
+        byte[] nibbles = new byte[out * (in - outliers) / 2];
+        byte[] codes = new byte[out * outliers];
+        random.nextBytes(nibbles);
+        random.nextBytes(codes);
+        for (int i = 0; i < codes.length; i++) {
+            codes[i] = codes[i] == -128 ? -127 : codes[i];
+        }
+        short[] scales = new short[out * groups];
+        float[] outlierScales = new float[out];
+        for (int i = 0; i < scales.length; i++) {
+            scales[i] = Float.floatToFloat16(0.002f + random.nextFloat() * 0.01f);
+        }
+        for (int i = 0; i < out; i++) {
+            outlierScales[i] = 0.0002f + random.nextFloat() * 0.001f;
+        }
+        return new LinearWeights.Int4(
+                out, in, GROUP, outliers, nibbles, scales, codes, outlierScales);
+    }
+
+    private LinearWeights.Bf16 bf16(int out, int in) {
+        short[] bits = new short[out * in];
+        for (int i = 0; i < bits.length; i++) {
+            bits[i] =
+                    (short)
+                            (Float.floatToRawIntBits((float) random.nextGaussian() * 0.05f)
+                                    >>> 16);
+        }
+        return new LinearWeights.Bf16(out, in, bits);
+    }
+
+    private LinearWeights weights(boolean quantized, int out, int in) {
+        return quantized ? int4(out, in) : bf16(out, in);
+    }
+
+    private @Nullable InputSpec spec(boolean quantized, int columns, boolean shuffled) {
+        if (!quantized) {
+            return null;
+        }
+        List<Integer> order = new ArrayList<>();
+        for (int i = 0; i < columns; i++) {
+            order.add(i);
+        }
+        java.util.Collections.shuffle(order, random);
+        int[] permutation = order.stream().mapToInt(i -> i).toArray();
+        return new InputSpec(shuffled ? permutation : null, GROUP, 128, 0.95f);
+    }
+
+    private LowRank pair(int rank, int in, int out) {
+        float[] a = normal(rank * in);
+        float[] b = normal(out * rank);
+        for (int i = 0; i < a.length; i++) {
+            a[i] *= 0.05f;
+        }
+        for (int i = 0; i < b.length; i++) {
+            b[i] *= 0.1f;
+        }
+        return new LowRank(rank, a, b);
+    }
+
+    /** One layer's adapter of a rank; every third projection is left out. */
+    private @Nullable LowRank[][] adapter(int rank, Shape s) {
+        @Nullable LowRank[] layer = new LowRank[LowRank.COUNT];
+        int[][] widths = {
+            {s.hidden, s.queries()},
+            {s.hidden, s.keys()},
+            {s.hidden, s.keys()},
+            {s.queries(), s.hidden},
+            {s.hidden, s.mlp},
+            {s.hidden, s.mlp},
+            {s.mlp, s.hidden}
+        };
+        for (int p = 0; p < layer.length; p++) {
+            layer[p] = rank > 3 && p % 3 == 1 ? null : pair(rank, widths[p][0], widths[p][1]);
+        }
+        return new LowRank[][] {layer};
+    }
+
+    private record Shape(int hidden, int mlp, int heads, int kvHeads, int headDim) {
+        int queries() {
+            return heads * headDim;
+        }
+
+        int keys() {
+            return kvHeads * headDim;
+        }
+    }
+
+    private static final Shape SMALL = new Shape(384, 640, 6, 2, 64);
+    private static final Shape WIDE = new Shape(256, 384, 2, 2, 128);
+
+    private static Rows oneSpan(int count) {
+        int[] tokens = new int[count];
+        int[] positions = new int[count];
+        for (int i = 0; i < count; i++) {
+            positions[i] = i;
+        }
+        int[] blocks = new int[count / 16 + 1];
+        for (int i = 0; i < blocks.length; i++) {
+            blocks[i] = blocks.length - 1 - i;
+        }
+        return new Rows(
+                tokens,
+                positions,
+                new Rows.Span[] {new Rows.Span(0, count, blocks)},
+                new Rows.Segment[0]);
+    }
+
+    /** Close relative to the largest value: sums of different order, the same numbers. */
+    private static void assertClose(float[] actual, float[] expected, double tolerance) {
+        double largest = 0;
+        for (float v : expected) {
+            largest = Math.max(largest, Math.abs(v));
+        }
+        assertThat(actual).hasSameSizeAs(expected);
+        for (int i = 0; i < expected.length; i++) {
+            assertThat((double) actual[i])
+                    .as("element " + i)
+                    .isCloseTo(
+                            expected[i],
+                            org.assertj.core.data.Offset.offset(tolerance * largest));
+        }
+    }
+
+    @Test
+    void embeddingIsALookUp() {
+        LinearWeights.Bf16 table = bf16(50, 64);
+        Rows rows =
+                new Rows(
+                        new int[] {49, 0, 7},
+                        new int[] {0, 1, 2},
+                        oneSpan(3).spans(),
+                        new Rows.Segment[0]);
+        Matrix expected = reference.matrix(3, 64);
+        Matrix actual = kernels.matrix(3, 64);
+        reference.embed(rows, reference.loadTable(table.bits(), 50, 64), expected);
+        kernels.embed(rows, kernels.loadTable(table.bits(), 50, 64), actual);
+        assertThat(kernels.read(actual, 3)).isEqualTo(reference.read(expected, 3));
+    }
+
+    /** Extreme codes, zero rows and one output more than a block: the same bits as the definition. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4, 5, 31, 32, 33, 67})
+    void quantizedProjectionHasTheDefinedBits(int count) {
+        int in = 384;
+        int out = 193;
+        LinearWeights.Int4 weights = int4(out, in);
+        Arrays.fill(weights.nibbles(), 0, (in - 128) / 2, (byte) 0x88); // a row of -8
+        InputSpec spec = spec(true, in, true);
+        float[] x = outlying(count, in);
+        Arrays.fill(x, 0, in, 0f); // a row of zeros
+        float[] residual = normal(count * out);
+
+        float[][] results = new float[2][];
+        Kernels[] both = {reference, kernels};
+        for (int i = 0; i < 2; i++) {
+            Kernels k = both[i];
+            // gateUp and attend also quantize; the norm is the shortest way to given codes
+            Matrix hidden = k.matrix(count, in);
+            k.write(hidden, x);
+            Activation a = k.activation(count, in, spec);
+            float[] ones = new float[in];
+            Arrays.fill(ones, 1f);
+            k.normalize(oneSpan(count), hidden, ones, 1e-5f, a);
+            Matrix y = k.matrix(count, out);
+            k.write(y, residual);
+            k.projectAdd(oneSpan(count), a, k.load(weights), 0, LowRank.O, y);
+            results[i] = k.read(y, count);
+        }
+        // the norm's sum may differ in its last bit, which moves scales, rarely a code
+        assertClose(results[1], results[0], 2e-3);
+        int different = 0;
+        for (int i = 0; i < results[0].length; i++) {
+            different +=
+                    Math.abs(results[0][i] - results[1][i])
+                                    > 1e-5 * (1 + Math.abs(results[0][i]))
+                            ? 1
+                            : 0;
+        }
+        assertThat(different).isLessThanOrEqualTo(results[0].length / 50);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 16, 33})
+    void normalizeWritesThePlainRows(int count) {
+        float[] x = outlying(count, 384);
+        float[] weight = normal(384);
+        float[][] results = new float[2][];
+        Kernels[] both = {reference, kernels};
+        for (int i = 0; i < 2; i++) {
+            Matrix hidden = both[i].matrix(count, 384);
+            both[i].write(hidden, x);
+            Activation a = both[i].activation(count, 384, null);
+            both[i].normalize(oneSpan(count), hidden, weight, 1e-5f, a);
+            results[i] = both[i].readPlain(a, count);
+        }
+        assertClose(results[1], results[0], 1e-6);
+    }
+
+    /** A decoder layer of several sequences with adapters of different ranks, in both precisions. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void layerOfAMixedBatch(boolean quantized) {
+        for (Shape shape : List.of(SMALL, WIDE)) {
+            Layer layer = new Layer(quantized, shape);
+            Mix mix = new Mix(shape);
+            float[] x = outlying(mix.count, shape.hidden);
+            float[] expected = layer.run(reference, mix, x, 0, mix.count);
+            float[] actual = layer.run(kernels, mix, x, 0, mix.count);
+            if (quantized) {
+                // a code that rounds the other way moves a row's outputs by a step of its scale
+                assertMostlyClose(actual, expected);
+            } else {
+                assertClose(actual, expected, 2e-5);
+            }
+        }
+    }
+
+    private static void assertMostlyClose(float[] actual, float[] expected) {
+        double error = 0;
+        double signal = 0;
+        for (int i = 0; i < expected.length; i++) {
+            error += Math.pow(actual[i] - expected[i], 2);
+            signal += Math.pow(expected[i], 2);
+        }
+        assertThat(Math.sqrt(error / signal)).isLessThan(2e-2);
+    }
+
+    /** The promise that neighbours never change a sequence: bit for bit. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void rowsAreTheSameAlone(boolean quantized) {
+        Layer layer = new Layer(quantized, SMALL);
+        Mix mix = new Mix(SMALL);
+        float[] x = outlying(mix.count, SMALL.hidden);
+        float[] together = layer.run(kernels, mix, x, 0, mix.count);
+        for (int s = 0; s < mix.lengths.length; s++) {
+            int first = mix.first(s);
+            int length = mix.lengths[s];
+            float[] alone =
+                    layer.run(
+                            kernels,
+                            mix,
+                            Arrays.copyOfRange(
+                                    x, first * SMALL.hidden, (first + length) * SMALL.hidden),
+                            first,
+                            length);
+            assertThat(alone)
+                    .isEqualTo(
+                            Arrays.copyOfRange(
+                                    together,
+                                    first * SMALL.hidden,
+                                    (first + length) * SMALL.hidden));
+        }
+    }
+
+    /** Sequences of several lengths, with adapters of ranks 1, 16, 40 and none. */
+    private final class Mix {
+        final int[] lengths = {1, 5, 37, 1, 16, 2};
+        final int[] ranks = {1, 16, 40, 0, 0, 0};
+        final List<@Nullable LowRank[][]> adapters = new ArrayList<>();
+        final int count = Arrays.stream(lengths).sum();
+
+        Mix(Shape shape) {
+            for (int rank : ranks) {
+                adapters.add(rank == 0 ? null : adapter(rank, shape));
+            }
+        }
+
+        int first(int sequence) {
+            return Arrays.stream(lengths, 0, sequence).sum();
+        }
+
+        /** Rows first .. first + count - 1, which hold whole sequences. */
+        Rows rows(Kernels k, int from, int rowCount) {
+            List<Rows.Span> spans = new ArrayList<>();
+            List<Rows.Segment> segments = new ArrayList<>();
+            int[] positions = new int[rowCount];
+            int block = 0;
+            for (int s = 0; s < lengths.length; s++) {
+                int[] blocks = new int[(lengths[s] + 15) / 16];
+                for (int b = 0; b < blocks.length; b++) {
+                    blocks[b] = block++;
+                }
+                int first = first(s) - from;
+                if (first < 0 || first >= rowCount) {
+                    continue;
+                }
+                for (int i = 0; i < lengths[s]; i++) {
+                    positions[first + i] = i;
+                }
+                spans.add(new Rows.Span(first, lengths[s], blocks));
+                @Nullable LowRank[][] own = adapters.get(s);
+                if (own != null) {
+                    Adapter loaded = k.load(own);
+                    assertThat(loaded.bytes()).isPositive();
+                    segments.add(new Rows.Segment(first, lengths[s], loaded));
+                }
+            }
+            return new Rows(
+                    new int[rowCount],
+                    positions,
+                    spans.toArray(Rows.Span[]::new),
+                    segments.toArray(Rows.Segment[]::new));
+        }
+    }
+
+    /** A decoder layer's weights. */
+    private final class Layer {
+        final boolean quantized;
+        final Shape s;
+        final LinearWeights[] w;
+        final @Nullable InputSpec attention;
+        final @Nullable InputSpec output;
+        final @Nullable InputSpec mlp;
+        final @Nullable InputSpec down;
+        final float[] norm;
+
+        Layer(boolean quantized, Shape s) {
+            this.quantized = quantized;
+            this.s = s;
+            w =
+                    new LinearWeights[] {
+                        weights(quantized, s.queries(), s.hidden),
+                        weights(quantized, s.keys(), s.hidden),
+                        weights(quantized, s.keys(), s.hidden),
+                        weights(quantized, s.hidden, s.queries()),
+                        weights(quantized, s.mlp, s.hidden),
+                        weights(quantized, s.mlp, s.hidden),
+                        weights(quantized, s.hidden, s.mlp)
+                    };
+            attention = spec(quantized, s.hidden, true);
+            output = spec(quantized, s.queries(), true);
+            mlp = spec(quantized, s.hidden, true);
+            down = spec(quantized, s.mlp, false);
+            norm = normal(s.hidden);
+        }
+
+        float[] run(Kernels k, Mix mix, float[] x, int from, int count) {
+            Linear[] l = Arrays.stream(w).map(k::load).toArray(Linear[]::new);
+            KvCache cache = k.allocate(new KvShape(1, 12, s.kvHeads, s.headDim, quantized));
+            Rope rope = Rope.of(64, s.headDim, 10_000);
+            Rows rows = mix.rows(k, from, count);
+            Matrix hidden = k.matrix(count, s.hidden);
+            k.write(hidden, x);
+            Matrix queries = k.matrix(count, s.queries());
+            Activation first = k.activation(count, s.hidden, attention);
+            Activation attended = k.activation(count, s.queries(), output);
+            Activation second = k.sharing(first, mlp);
+            Activation inner = k.activation(count, s.mlp, down);
+            k.normalize(rows, hidden, norm, 1e-5f, first);
+            k.projectQkv(rows, first, l[0], l[1], l[2], 0, rope, cache, queries);
+            k.attend(rows, queries, cache, 0, attended);
+            k.projectAdd(rows, attended, l[3], 0, LowRank.O, hidden);
+            k.normalize(rows, hidden, norm, 1e-5f, second);
+            k.gateUp(rows, second, l[4], l[5], 0, inner);
+            k.projectAdd(rows, inner, l[6], 0, LowRank.DOWN, hidden);
+            return k.read(hidden, count);
+        }
+    }
+
+    /** A prompt gives the same cache and outputs however it is cut. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void chunksOfAPromptChangeNothing(boolean quantized) {
+        Shape s = SMALL;
+        Layer layer = new Layer(quantized, s);
+        int count = 41;
+        float[] x = outlying(count, s.hidden);
+        float[][] results = new float[2][];
+        for (int i = 0; i < 2; i++) {
+            int[] cuts = i == 0 ? new int[] {0, count} : new int[] {0, 3, 16, 17, 40, count};
+            KvCache cache = kernels.allocate(new KvShape(1, 3, s.kvHeads, s.headDim, quantized));
+            float[] out = new float[count * s.queries()];
+            for (int c = 0; c + 1 < cuts.length; c++) {
+                int rowCount = cuts[c + 1] - cuts[c];
+                int[] positions = new int[rowCount];
+                for (int r = 0; r < rowCount; r++) {
+                    positions[r] = cuts[c] + r;
+                }
+                Rows rows =
+                        new Rows(
+                                new int[rowCount],
+                                positions,
+                                new Rows.Span[] {
+                                    new Rows.Span(0, rowCount, new int[] {2, 0, 1})
+                                },
+                                new Rows.Segment[0]);
+                Matrix hidden = kernels.matrix(rowCount, s.hidden);
+                kernels.write(
+                        hidden,
+                        Arrays.copyOfRange(x, cuts[c] * s.hidden, cuts[c + 1] * s.hidden));
+                Activation in = kernels.activation(rowCount, s.hidden, layer.attention);
+                kernels.normalize(rows, hidden, layer.norm, 1e-5f, in);
+                Matrix queries = kernels.matrix(rowCount, s.queries());
+                kernels.projectQkv(
+                        rows,
+                        in,
+                        kernels.load(layer.w[0]),
+                        kernels.load(layer.w[1]),
+                        kernels.load(layer.w[2]),
+                        0,
+                        Rope.of(64, s.headDim, 10_000),
+                        cache,
+                        queries);
+                Activation attended = kernels.activation(rowCount, s.queries(), null);
+                kernels.attend(rows, queries, cache, 0, attended);
+                float[] plain = kernels.readPlain(attended, rowCount);
+                System.arraycopy(plain, 0, out, cuts[c] * s.queries(), plain.length);
+            }
+            results[i] = out;
+        }
+        assertThat(results[1]).isEqualTo(results[0]);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 33})
+    void logitsOfTheRowsAskedFor(int asked) {
+        LinearWeights.Bf16 head = bf16(130, 384);
+        float[] x = normal(40 * 384);
+        float[] weight = normal(384);
+        int[] rows = new int[asked];
+        for (int i = 0; i < asked; i++) {
+            rows[i] = (i * 7 + 3) % 40;
+        }
+        float[][] results = new float[2][];
+        Kernels[] both = {reference, kernels};
+        for (int i = 0; i < 2; i++) {
+            Matrix hidden = both[i].matrix(40, 384);
+            both[i].write(hidden, x);
+            Matrix logits = both[i].matrix(asked, 130);
+            both[i].logits(rows, hidden, weight, 1e-5f, both[i].load(head), logits);
+            results[i] = both[i].read(logits, asked);
+        }
+        assertClose(results[1], results[0], 1e-5);
+    }
+}
