@@ -33,9 +33,9 @@ final class ChatCompletions {
             ServerHttpResponse response) {
         return blocking.call(
                         () -> {
-                            ChatRequest chat = ChatRequest.read(body);
+                            ChatRequest chat = ChatRequest.read(body, engine.model().vocabulary());
                             ServedModel model = models.resolve(tenant, chat.common().model());
-                            int[] prompt = engine.tokenize(chat.messages());
+                            int[] prompt = prompt(chat);
                             // Without a limit of its own an answer may fill the context.
                             int rest = Math.max(1, engine.model().contextLength() - prompt.length);
                             return new Replies.Order(
@@ -47,5 +47,13 @@ final class ChatCompletions {
                                     chat.common().includeUsage());
                         })
                 .flatMap(order -> replies.chat(order, response));
+    }
+
+    private int[] prompt(ChatRequest chat) {
+        try {
+            return engine.tokenize(chat.messages());
+        } catch (IllegalArgumentException refusedByTheTemplate) {
+            throw RequestFields.invalid("messages", refusedByTheTemplate.getMessage());
+        }
     }
 }

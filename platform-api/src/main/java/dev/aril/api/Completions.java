@@ -36,7 +36,8 @@ final class Completions {
             ServerHttpResponse response) {
         return blocking.call(
                         () -> {
-                            CompletionRequest request = CompletionRequest.read(body);
+                            CompletionRequest request =
+                                    CompletionRequest.read(body, engine.model().vocabulary());
                             ServedModel model = models.resolve(tenant, request.common().model());
                             return new Replies.Order(
                                     tenant,
