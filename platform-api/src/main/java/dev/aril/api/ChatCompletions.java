@@ -17,13 +17,11 @@ final class ChatCompletions {
     private final Engine engine;
     private final ServedModels models;
     private final Replies replies;
-    private final Blocking blocking;
 
-    ChatCompletions(Engine engine, ServedModels models, Replies replies, Blocking blocking) {
+    ChatCompletions(Engine engine, ServedModels models, Replies replies) {
         this.engine = engine;
         this.models = models;
         this.replies = replies;
-        this.blocking = blocking;
     }
 
     @PostMapping(path = "/v1/chat/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
@@ -31,7 +29,7 @@ final class ChatCompletions {
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
             @RequestBody(required = false) byte @Nullable [] body,
             ServerHttpResponse response) {
-        return blocking.call(
+        return replies.chat(
                         () -> {
                             ChatRequest chat = ChatRequest.read(body, engine.model().vocabulary());
                             ServedModel model = models.resolve(tenant, chat.common().model());
@@ -45,8 +43,8 @@ final class ChatCompletions {
                                     chat.common().sampling(rest),
                                     chat.common().stream(),
                                     chat.common().includeUsage());
-                        })
-                .flatMap(order -> replies.chat(order, response));
+                        },
+                response);
     }
 
     private int[] prompt(ChatRequest chat) {
