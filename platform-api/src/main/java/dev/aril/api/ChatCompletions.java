@@ -30,20 +30,20 @@ final class ChatCompletions {
             @RequestBody(required = false) byte @Nullable [] body,
             ServerHttpResponse response) {
         return replies.chat(
-                        () -> {
-                            ChatRequest chat = ChatRequest.read(body, engine.model().vocabulary());
-                            ServedModel model = models.resolve(tenant, chat.common().model());
-                            int[] prompt = prompt(chat);
-                            // Without a limit of its own an answer may fill the context.
-                            int rest = Math.max(1, engine.model().contextLength() - prompt.length);
-                            return new Replies.Order(
-                                    tenant,
-                                    model,
-                                    prompt,
-                                    chat.common().sampling(rest),
-                                    chat.common().stream(),
-                                    chat.common().includeUsage());
-                        },
+                () -> {
+                    ChatRequest chat = ChatRequest.read(body, engine.model().vocabulary());
+                    ServedModel model = models.resolve(tenant, chat.common().model());
+                    int[] prompt = prompt(chat);
+                    // Without a limit of its own an answer may fill the context.
+                    int rest = Math.max(1, engine.model().contextLength() - prompt.length);
+                    return new Replies.Order(
+                            tenant,
+                            model,
+                            prompt,
+                            chat.common().sampling(rest),
+                            chat.common().stream(),
+                            chat.common().includeUsage());
+                },
                 response);
     }
 

@@ -33,18 +33,18 @@ final class Completions {
             @RequestBody(required = false) byte @Nullable [] body,
             ServerHttpResponse response) {
         return replies.text(
-                        () -> {
-                            CompletionRequest request =
-                                    CompletionRequest.read(body, engine.model().vocabulary());
-                            ServedModel model = models.resolve(tenant, request.common().model());
-                            return new Replies.Order(
-                                    tenant,
-                                    model,
-                                    request.prompt().ids(engine),
-                                    request.common().sampling(MAX_TOKENS),
-                                    request.common().stream(),
-                                    request.common().includeUsage());
-                        },
+                () -> {
+                    CompletionRequest request =
+                            CompletionRequest.read(body, engine.model().vocabulary());
+                    ServedModel model = models.resolve(tenant, request.common().model());
+                    return new Replies.Order(
+                            tenant,
+                            model,
+                            request.prompt().ids(engine),
+                            request.common().sampling(MAX_TOKENS),
+                            request.common().stream(),
+                            request.common().includeUsage());
+                },
                 response);
     }
 }
