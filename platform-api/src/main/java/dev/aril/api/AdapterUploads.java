@@ -48,9 +48,10 @@ final class AdapterUploads {
         return Mono.usingWhen(
                 blocking.call(() -> new UploadForm(adapters, tenant.id())),
                 form ->
-                        parts.publishOn(blocking.scheduler(), PIECES)
+                        parts.map(UploadForm.Piece::new)
+                                .publishOn(blocking.scheduler(), PIECES)
                                 .doOnNext(form::accept)
-                                .doOnDiscard(PartEvent.class, form::discard)
+                                .doOnDiscard(UploadForm.Piece.class, UploadForm.Piece::discard)
                                 .then(blocking.call(form::publish))
                                 .map(this::body),
                 form -> blocking.call(form::end));
