@@ -4,6 +4,9 @@ package dev.aril.engine;
 public enum Device {
     /** All cores, vectorized. */
     CPU,
-    /** Plain loops on one thread: the oracle of tests and the baseline of benchmarks, not for serving. */
+    /**
+     * Plain loops on one thread: the oracle of tests and the baseline of benchmarks, not for
+     * serving.
+     */
     REFERENCE
 }

@@ -53,6 +53,9 @@ public interface Engine extends AutoCloseable {
 
     EngineStats stats();
 
+    /** Whether the thread that owns the device still turns: false once closed or broken. */
+    boolean accepts();
+
     /** Ends running generations with a {@link GenerationEvent.Failed} and frees the device. */
     @Override
     void close();

@@ -226,6 +226,13 @@ final class EngineLoop implements Engine {
     }
 
     @Override
+    public boolean accepts() {
+        synchronized (door) {
+            return !closed && thread.isAlive();
+        }
+    }
+
+    @Override
     public Generation submit(GenerationRequest request) {
         RunningGeneration generation = check(request);
         if (!places.tryAcquire()) {

@@ -26,8 +26,8 @@ public final class ModelImport {
      * @param progress gets lines for people
      * @throws IOException if a file cannot be read or written
      * @throws IllegalArgumentException if the recipe is unknown
-     * @throws dev.aril.engine.UnsupportedCheckpoint if the checkpoint is damaged or of
-     *     another architecture
+     * @throws dev.aril.engine.UnsupportedCheckpoint if the checkpoint is damaged or of another
+     *     architecture
      */
     public static void run(
             Path checkpoint,

@@ -50,7 +50,7 @@ final class AdapterUploads {
                 form ->
                         parts.publishOn(blocking.scheduler(), PIECES)
                                 .doOnNext(form::accept)
-                                .doOnDiscard(PartEvent.class, UploadForm::release)
+                                .doOnDiscard(PartEvent.class, form::discard)
                                 .then(blocking.call(form::publish))
                                 .map(this::body),
                 form -> blocking.call(form::end));

@@ -12,7 +12,10 @@ import tools.jackson.databind.JsonNode;
 record ChatRequest(List<ChatMessage> messages, CommonFields common) {
     private static final Set<String> ROLES = Set.of("system", "user", "assistant");
 
-    static ChatRequest read(byte @Nullable [] body) {
+    /**
+     * @param vocabulary the number of token ids
+     */
+    static ChatRequest read(byte @Nullable [] body, int vocabulary) {
         RequestFields fields = new RequestFields(Json.object(body));
         fields.unsupported(
                 "tools",
@@ -34,7 +37,7 @@ record ChatRequest(List<ChatMessage> messages, CommonFields common) {
         for (RequestFields message : fields.requiredList("messages")) {
             messages.add(message(message));
         }
-        ChatRequest request = new ChatRequest(messages, CommonFields.read(fields));
+        ChatRequest request = new ChatRequest(messages, CommonFields.read(fields, vocabulary));
         fields.refuseOthers();
         return request;
     }

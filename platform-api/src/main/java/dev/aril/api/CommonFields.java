@@ -35,7 +35,10 @@ record CommonFields(
     /** Far above any context, far below where a sum of two overflows. */
     private static final int MOST_TOKENS = 1 << 24;
 
-    static CommonFields read(RequestFields fields) {
+    /**
+     * @param vocabulary the number of token ids
+     */
+    static CommonFields read(RequestFields fields, int vocabulary) {
         refuseWhatIsOne(fields);
         acceptWhatChangesNothing(fields);
         boolean stream = fields.flag("stream", false);
@@ -54,7 +57,7 @@ record CommonFields(
                 fields.number("presence_penalty", 0, -2, 2),
                 fields.number("frequency_penalty", 0, -2, 2),
                 stop(fields),
-                stopIds(fields),
+                stopIds(fields, vocabulary),
                 fields.flag("ignore_eos", false),
                 stream,
                 includeUsage(fields, stream));
@@ -130,16 +133,17 @@ record CommonFields(
         return stop;
     }
 
-    private static Set<Integer> stopIds(RequestFields fields) {
+    private static Set<Integer> stopIds(RequestFields fields, int vocabulary) {
         Set<Integer> ids = new HashSet<>();
-        for (int id : tokenIds("stop_token_ids", fields.value("stop_token_ids").orElse(null))) {
+        JsonNode node = fields.value("stop_token_ids").orElse(null);
+        for (int id : tokenIds("stop_token_ids", node, vocabulary)) {
             ids.add(id);
         }
         return ids;
     }
 
-    /** An array of token ids; empty for null. */
-    static int[] tokenIds(String name, @Nullable JsonNode node) {
+    /** An array of ids of the vocabulary; empty for null. */
+    static int[] tokenIds(String name, @Nullable JsonNode node, int vocabulary) {
         if (node == null) {
             return new int[0];
         }
@@ -151,7 +155,7 @@ record CommonFields(
             ids[i] =
                     (int)
                             RequestFields.integer(
-                                    name + "[" + i + "]", node.get(i), 0, Integer.MAX_VALUE);
+                                    name + "[" + i + "]", node.get(i), 0, vocabulary - 1);
         }
         return ids;
     }

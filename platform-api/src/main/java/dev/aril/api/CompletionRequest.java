@@ -21,19 +21,14 @@ record CompletionRequest(Prompt prompt, CommonFields common) {
     record Ids(int[] ids) implements Prompt {
         @Override
         public int[] ids(Engine engine) {
-            for (int i = 0; i < ids.length; i++) {
-                if (ids[i] >= engine.model().vocabulary()) {
-                    throw RequestFields.invalid(
-                            "prompt",
-                            "'prompt[%d]' must be a token id from 0 to %d, not %d."
-                                    .formatted(i, engine.model().vocabulary() - 1, ids[i]));
-                }
-            }
             return ids;
         }
     }
 
-    static CompletionRequest read(byte @Nullable [] body) {
+    /**
+     * @param vocabulary the number of token ids
+     */
+    static CompletionRequest read(byte @Nullable [] body, int vocabulary) {
         RequestFields fields = new RequestFields(Json.object(body));
         fields.unsupported("suffix");
         if (fields.flag("echo", false)) {
@@ -45,13 +40,14 @@ record CompletionRequest(Prompt prompt, CommonFields common) {
         }
         CompletionRequest request =
                 new CompletionRequest(
-                        prompt(fields, fields.required("prompt")), CommonFields.read(fields));
+                        prompt(fields, fields.required("prompt"), vocabulary),
+                        CommonFields.read(fields, vocabulary));
         fields.refuseOthers();
         return request;
     }
 
     /** A string or an array of token ids; an array of just one of these is that one. */
-    private static Prompt prompt(RequestFields fields, JsonNode node) {
+    private static Prompt prompt(RequestFields fields, JsonNode node, int vocabulary) {
         boolean many =
                 node.isArray()
                         && !node.isEmpty()
@@ -67,6 +63,6 @@ record CompletionRequest(Prompt prompt, CommonFields common) {
         if (!one.isArray() || one.isEmpty()) {
             throw fields.refuse("prompt", "must be a string or a non-empty array of token ids");
         }
-        return new Ids(CommonFields.tokenIds("prompt", one));
+        return new Ids(CommonFields.tokenIds("prompt", one, vocabulary));
     }
 }

@@ -18,7 +18,7 @@ final class EngineHealthIndicator implements HealthIndicator {
     @Override
     public Health health() {
         EngineStats stats = engine.stats();
-        return Health.up()
+        return (engine.accepts() ? Health.up() : Health.down())
                 .withDetail("waiting", stats.waiting())
                 .withDetail("running", stats.running())
                 .build();

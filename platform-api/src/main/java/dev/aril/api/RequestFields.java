@@ -34,8 +34,9 @@ final class RequestFields {
         this.prefix = prefix;
     }
 
-    static Refusal invalid(@Nullable String field, String message) {
-        return new Refusal(Problem.invalid(HttpStatus.BAD_REQUEST, message, field, null));
+    static Refusal invalid(@Nullable String field, @Nullable String message) {
+        return new Refusal(
+                Problem.invalid(HttpStatus.BAD_REQUEST, String.valueOf(message), field, null));
     }
 
     /** The field's full name, for example {@code messages[0].role}. */

@@ -15,7 +15,6 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferUtils;
-import org.springframework.core.io.buffer.PooledDataBuffer;
 import org.springframework.http.codec.multipart.FilePartEvent;
 import org.springframework.http.codec.multipart.FormPartEvent;
 import org.springframework.http.codec.multipart.PartEvent;
@@ -39,6 +38,7 @@ final class UploadForm {
     private @Nullable String name;
     private @Nullable WritableByteChannel file;
     private boolean inPart;
+    private @Nullable PartEvent accepted;
 
     UploadForm(Adapters adapters, TenantId tenant) throws IOException {
         this.adapters = adapters;
@@ -63,14 +63,17 @@ final class UploadForm {
         } catch (IOException | AdapterNameRefused e) {
             throw Exceptions.propagate(e);
         } finally {
-            release(event);
+            accepted = event;
+            DataBufferUtils.release(event.content());
         }
     }
 
-    /** Also for a piece that was let go of before: a failed one is discarded once more. */
-    static void release(PartEvent event) {
-        if (event.content() instanceof PooledDataBuffer pooled && pooled.isAllocated()) {
-            DataBufferUtils.release(pooled);
+    /**
+     * For a piece that nobody takes any more; one that {@link #accept} had is let go of already.
+     */
+    synchronized void discard(PartEvent event) {
+        if (event != accepted) {
+            DataBufferUtils.release(event.content());
         }
     }
 

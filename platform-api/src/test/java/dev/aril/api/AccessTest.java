@@ -106,6 +106,27 @@ final class AccessTest extends ApiTest {
                 .doesNotContain("details");
     }
 
+    @Test
+    void aBrokenEngineIsNotReadyButAlive() throws Exception {
+        scripted().broken.set(true);
+        try {
+            assertThat(
+                            http.send(
+                                            bare("/actuator/health/readiness").build(),
+                                            BodyHandlers.ofString())
+                                    .statusCode())
+                    .isEqualTo(503);
+            assertThat(
+                            http.send(
+                                            bare("/actuator/health/liveness").build(),
+                                            BodyHandlers.ofString())
+                                    .statusCode())
+                    .isEqualTo(200);
+        } finally {
+            scripted().broken.set(false);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

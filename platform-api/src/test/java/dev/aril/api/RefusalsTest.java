@@ -49,6 +49,7 @@ final class RefusalsTest extends ApiTest {
                 "stop[1]           | \"stop\":[\"a\",1]",
                 "stop_token_ids    | \"stop_token_ids\":1",
                 "stop_token_ids[0] | \"stop_token_ids\":[-1]",
+                "stop_token_ids[1] | \"stop_token_ids\":[1,65536]",
                 "ignore_eos        | \"ignore_eos\":1",
                 "stream            | \"stream\":\"true\"",
                 "stream_options    | \"stream_options\":{\"include_usage\":true}",
@@ -136,7 +137,7 @@ final class RefusalsTest extends ApiTest {
                 "prompt[0] | \"prompt\":[[[1]]]",
                 "prompt[1] | \"prompt\":[1,\"a\"]",
                 "prompt[0] | \"prompt\":[-1]",
-                "prompt    | \"prompt\":[1,65536]",
+                "prompt[1] | \"prompt\":[1,65536]",
                 "suffix    | \"prompt\":\"a\",\"suffix\":\"b\"",
                 "echo      | \"prompt\":\"a\",\"echo\":true",
                 "best_of   | \"prompt\":\"a\",\"best_of\":2",
@@ -204,6 +205,20 @@ final class RefusalsTest extends ApiTest {
     void theHugestCompletionDoesNotOverflowTheSum() throws Exception {
         HttpResponse<String> response = send(post(CHAT, chat("\"max_tokens\":16777216")));
         assertThat(error(response).get("code").stringValue()).isEqualTo("context_length_exceeded");
+    }
+
+    @Test
+    void whatTheTemplateRefusesIsTheMessagesFault() throws Exception {
+        HttpResponse<String> response =
+                send(
+                        post(
+                                CHAT,
+                                chat("").replace(
+                                                "\"content\":\"a\"",
+                                                "\"content\":\"untemplated\"")));
+        assertThat(response.statusCode()).isEqualTo(400);
+        assertThat(error(response).get("param").stringValue()).isEqualTo("messages");
+        assertThat(error(response).get("message").stringValue()).isEqualTo("no such turn");
     }
 
     @Test

@@ -45,6 +45,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code fail}: two pieces, then a failure
  *   <li>{@code hold}: one piece, then nothing until {@link #release}
  * </ul>
+ *
+ * <p>A conversation that ends in {@code untemplated} is refused.
  */
 public final class ScriptedEngine implements Engine {
     static final int CONTEXT = 1024;
@@ -53,6 +55,7 @@ public final class ScriptedEngine implements Engine {
     final Map<String, Script> running = new ConcurrentHashMap<>();
     final List<GenerationRequest> requests = Collections.synchronizedList(new ArrayList<>());
     final AtomicBoolean overloaded = new AtomicBoolean();
+    final AtomicBoolean broken = new AtomicBoolean();
     private final AtomicLong sampled = new AtomicLong();
     private volatile CountDownLatch held = new CountDownLatch(1);
     private volatile boolean closed;
@@ -73,6 +76,9 @@ public final class ScriptedEngine implements Engine {
 
     @Override
     public int[] tokenize(List<ChatMessage> messages) {
+        if (messages.getLast().content().equals("untemplated")) {
+            throw new IllegalArgumentException("no such turn");
+        }
         return tokenize(messages.getLast().content());
     }
 
@@ -137,6 +143,11 @@ public final class ScriptedEngine implements Engine {
                 16,
                 List.of("a".repeat(64)),
                 1234);
+    }
+
+    @Override
+    public boolean accepts() {
+        return !closed && !broken.get();
     }
 
     @Override

@@ -17,9 +17,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tokens per second through the engine's door: greedy streams that take the adapters and the base in
- * turn, the vector kernels and the plain loops side by side in one run. Rounds of the two alternate, so
- * that what else the machine does meets both; medians are compared.
+ * Tokens per second through the engine's door: greedy streams that take the adapters and the base
+ * in turn, the vector kernels and the plain loops side by side in one run. Rounds of the two
+ * alternate, so that what else the machine does meets both; medians are compared.
  */
 public final class Benchmark {
     private static final int PROMPT_TOKENS = 16;
@@ -34,7 +34,8 @@ public final class Benchmark {
      *
      * @param streams generations at once
      * @param newTokens each samples
-     * @param tokensPerSecond sampled ids over the time from the first submit to the last end, median
+     * @param tokensPerSecond sampled ids over the time from the first submit to the last end,
+     *     median
      */
     public record Row(
             String device,
@@ -88,7 +89,8 @@ public final class Benchmark {
                 device, streams, refs.size(), PROMPT_TOKENS, NEW_TOKENS, rounds[rounds.length / 2]);
     }
 
-    private static double measure(Engine engine, List<AdapterRef> adapters, int streams, int tokens) {
+    private static double measure(
+            Engine engine, List<AdapterRef> adapters, int streams, int tokens) {
         List<GenerationRequest> requests = new ArrayList<>();
         for (int s = 0; s < streams; s++) {
             // the base model's turn comes after the adapters'; a single stream has an adapter

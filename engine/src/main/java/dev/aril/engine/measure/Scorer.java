@@ -81,8 +81,7 @@ public final class Scorer {
                 adapter,
                 (position, logits, offset) -> {
                     if (position + 1 < ids.length) {
-                        out[position] =
-                                logits[offset + ids[position + 1]] - logSum(logits, offset);
+                        out[position] = logits[offset + ids[position + 1]] - logSum(logits, offset);
                     }
                 });
         return out;

@@ -1,5 +1,6 @@
 package dev.aril.engine.quantize;
 
+import dev.aril.engine.UnsupportedCheckpoint;
 import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.model.Checkpoint;
@@ -8,7 +9,6 @@ import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
 import dev.aril.engine.model.Recipe;
-import dev.aril.engine.UnsupportedCheckpoint;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
 import java.nio.channels.FileChannel;

@@ -194,9 +194,16 @@ public final class ChatTemplate {
         variables.put("bos_token", bos);
         variables.put("eos_token", eos);
         variables.put("add_generation_prompt", addGenerationPrompt);
-        RenderResult result =
-                ScopedValue.where(DEADLINE, System.nanoTime() + maxNanos)
-                        .call(() -> jinja.renderForResult(template, variables));
+        RenderResult result;
+        try {
+            result =
+                    ScopedValue.where(DEADLINE, System.nanoTime() + maxNanos)
+                            .call(() -> jinja.renderForResult(template, variables));
+        } catch (RuntimeException e) {
+            // a limit met outside of the template's own nodes
+            throw new IllegalArgumentException(
+                    "messages: the chat template cannot render them: " + e.getMessage(), e);
+        }
         if (result.hasErrors()) {
             throw new IllegalArgumentException(explain(result.getErrors().getFirst()));
         }

@@ -58,15 +58,14 @@ class CpuKernelsTest extends KernelsContract {
     @Test
     void aFailedIterationIsTold() {
         try (Workers workers = new Workers(2)) {
-            assertThatThrownBy(
-                            () ->
-                                    workers.run(
-                                            8,
-                                            i -> {
-                                                if (i == 5) {
-                                                    throw new ArithmeticException("five");
-                                                }
-                                            }))
+            assertThatThrownBy(() ->
+                            workers.run(
+                                    8,
+                                    i -> {
+                                        if (i == 5) {
+                                            throw new ArithmeticException("five");
+                                        }
+                                    }))
                     .hasRootCauseMessage("five");
             workers.run(2, i -> {}); // and the next loop runs
         }

@@ -83,9 +83,7 @@ abstract class KernelsContract {
         short[] bits = new short[out * in];
         for (int i = 0; i < bits.length; i++) {
             bits[i] =
-                    (short)
-                            (Float.floatToRawIntBits((float) random.nextGaussian() * 0.05f)
-                                    >>> 16);
+                    (short) (Float.floatToRawIntBits((float) random.nextGaussian() * 0.05f) >>> 16);
         }
         return new LinearWeights.Bf16(out, in, bits);
     }
@@ -178,8 +176,7 @@ abstract class KernelsContract {
             assertThat((double) actual[i])
                     .as("element " + i)
                     .isCloseTo(
-                            expected[i],
-                            org.assertj.core.data.Offset.offset(tolerance * largest));
+                            expected[i], org.assertj.core.data.Offset.offset(tolerance * largest));
         }
     }
 
@@ -199,7 +196,9 @@ abstract class KernelsContract {
         assertThat(kernels.read(actual, 3)).isEqualTo(reference.read(expected, 3));
     }
 
-    /** Extreme codes, zero rows and one output more than a block: the same bits as the definition. */
+    /**
+     * Extreme codes, zero rows and one output more than a block: the same bits as the definition.
+     */
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 31, 32, 33, 67})
     void quantizedProjectionHasTheDefinedBits(int count) {
@@ -233,8 +232,7 @@ abstract class KernelsContract {
         int different = 0;
         for (int i = 0; i < results[0].length; i++) {
             different +=
-                    Math.abs(results[0][i] - results[1][i])
-                                    > 1e-5 * (1 + Math.abs(results[0][i]))
+                    Math.abs(results[0][i] - results[1][i]) > 1e-5 * (1 + Math.abs(results[0][i]))
                             ? 1
                             : 0;
         }
@@ -258,7 +256,9 @@ abstract class KernelsContract {
         assertClose(results[1], results[0], 1e-6);
     }
 
-    /** A decoder layer of several sequences with adapters of different ranks, in both precisions. */
+    /**
+     * A decoder layer of several sequences with adapters of different ranks, in both precisions.
+     */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void layerOfAMixedBatch(boolean quantized) {
@@ -443,14 +443,11 @@ abstract class KernelsContract {
                         new Rows(
                                 new int[rowCount],
                                 positions,
-                                new Rows.Span[] {
-                                    new Rows.Span(0, rowCount, new int[] {2, 0, 1})
-                                },
+                                new Rows.Span[] {new Rows.Span(0, rowCount, new int[] {2, 0, 1})},
                                 new Rows.Segment[0]);
                 Matrix hidden = kernels.matrix(rowCount, s.hidden);
                 kernels.write(
-                        hidden,
-                        Arrays.copyOfRange(x, cuts[c] * s.hidden, cuts[c + 1] * s.hidden));
+                        hidden, Arrays.copyOfRange(x, cuts[c] * s.hidden, cuts[c + 1] * s.hidden));
                 Activation in = kernels.activation(rowCount, s.hidden, layer.attention);
                 kernels.normalize(rows, hidden, layer.norm, 1e-5f, in);
                 Matrix queries = kernels.matrix(rowCount, s.queries());

@@ -59,8 +59,7 @@ class GoldenTest {
                 ids,
                 0,
                 adapter,
-                (position, logits, offset) ->
-                        last[0] = scorer.logProbabilities(logits, offset));
+                (position, logits, offset) -> last[0] = scorer.logProbabilities(logits, offset));
         checkTop(recorded.path("top10"), last[0]);
         checkGreedy(recorded, ids, scorer, adapter, last[0]);
     }
@@ -112,8 +111,7 @@ class GoldenTest {
                     ids,
                     ids.length - 1,
                     adapter,
-                    (position, logits, offset) ->
-                            row[0] = scorer.logProbabilities(logits, offset));
+                    (position, logits, offset) -> row[0] = scorer.logProbabilities(logits, offset));
             next = row[0];
         }
     }

@@ -9,7 +9,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -331,6 +338,51 @@ class ChatTemplateTest {
                         "", "", Duration.ofMillis(50));
         assertThatThrownBy(() -> endless.render(List.of(HI), true))
                 .hasMessageContaining("rendering takes too long");
+    }
+
+    @Test
+    void tooManyMessagesAndTooMuchTextAreRefused() {
+        ChatMessage[] many = new ChatMessage[10_001];
+        Arrays.fill(many, HI);
+        assertThatThrownBy(
+                        () -> render("{% for m in messages %}{{ m.role }}{% endfor %}", true, many))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("messages: the chat template ");
+        ChatMessage large = new ChatMessage("user", "x".repeat(17 << 20));
+        assertThatThrownBy(() ->
+                        render(
+                                "{% for m in messages %}{{ m.content }}{% endfor %}",
+                                true, large, large))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("messages: the chat template ");
+    }
+
+    @Test
+    void manyThreadsMayRenderAtOnce() throws Exception {
+        ChatTemplate template =
+                ChatTemplate.of(
+                        "{% set ns = namespace(n=0) %}{% for m in messages %}"
+                                + "{% set ns.n = ns.n + 1 %}{{ m.content }}{% endfor %}{{ ns.n }}",
+                        "", "", Duration.ofSeconds(20));
+        List<Callable<Boolean>> tasks = new ArrayList<>();
+        for (int t = 0; t < 8; t++) {
+            String mine = "text " + t;
+            List<ChatMessage> messages = Collections.nCopies(t + 1, new ChatMessage("user", mine));
+            tasks.add(() -> {
+                for (int i = 0; i < 50; i++) {
+                    String expected = mine.repeat(messages.size()) + messages.size();
+                    if (!template.render(messages, true).equals(expected)) {
+                        return false;
+                    }
+                }
+                return true;
+            });
+        }
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            for (Future<Boolean> result : threads.invokeAll(tasks)) {
+                assertThat(result.get()).isTrue();
+            }
+        }
     }
 
     @Test
