@@ -12,14 +12,13 @@ final class DroppedErrors implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DroppedErrors.class);
 
     DroppedErrors() {
-        Hooks.onErrorDropped(
-                error -> {
-                    if (DisconnectedClientHelper.isClientDisconnectedException(error)) {
-                        LOG.debug("a client hung up: {}", error.toString());
-                    } else {
-                        LOG.error("an error came too late for anybody to answer", error);
-                    }
-                });
+        Hooks.onErrorDropped(error -> {
+            if (DisconnectedClientHelper.isClientDisconnectedException(error)) {
+                LOG.debug("a client hung up: {}", error.toString());
+            } else {
+                LOG.error("an error came too late for anybody to answer", error);
+            }
+        });
     }
 
     @Override

@@ -12,11 +12,16 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Hooks;
 import tools.jackson.databind.JsonNode;
 
 /** What a tenant brings, sees and removes; whatever is refused leaves nothing behind. */
@@ -202,6 +207,33 @@ final class AdapterUploadsTest extends ApiTest {
             assertThat(error(response).get("param").stringValue()).isEqualTo(part.name());
             assertThat(error(response).get("code").stringValue()).isEqualTo("payload_too_large");
         }
+    }
+
+    /** Refusals in mid-upload, many at a time: no buffer is let go of twice or never. */
+    @Test
+    void refusedUploadsLoseNoBuffers() throws Exception {
+        List<Throwable> dropped = Collections.synchronizedList(new ArrayList<>());
+        Hooks.onErrorDropped(dropped::add);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Integer>> answers = new ArrayList<>();
+            for (int i = 0; i < 60; i++) {
+                answers.add(
+                        threads.submit(() ->
+                                upload(
+                                                text("name", "x"),
+                                                CONFIG,
+                                                text("extra", "1"),
+                                                new Part("adapter_model", true, new byte[50_000]),
+                                                CONFIG)
+                                        .statusCode()));
+            }
+            for (Future<Integer> answer : answers) {
+                assertThat(answer.get()).isEqualTo(400);
+            }
+        } finally {
+            Hooks.resetOnErrorDropped();
+        }
+        assertThat(dropped).isEmpty();
     }
 
     @Test
