@@ -129,7 +129,6 @@ final class EngineLoop implements Engine {
             EngineSettings settings,
             Verifier verifier,
             LongSupplier seeds) {
-        this.card = card;
         this.config = config;
         this.tokenizer = tokenizer;
         this.template = template;
@@ -138,6 +137,8 @@ final class EngineLoop implements Engine {
         this.seeds = seeds;
         this.blocks = new KvBlocks(runner.kvBlocks(), runner.kvBlockTokens());
         this.contextLength = (int) Math.min(card.contextLength(), blocks.positions());
+        // what clients are told is what they can have
+        this.card = card.withContextLength(contextLength);
         this.adapters =
                 new ResidentAdapters(runner.adapterSlots(), settings.adapterBytes(), new Shelf());
         this.scheduler =
