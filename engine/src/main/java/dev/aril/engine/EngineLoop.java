@@ -22,7 +22,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -33,6 +32,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 import org.slf4j.Logger;
@@ -47,9 +47,6 @@ final class EngineLoop implements Engine {
 
     /** Steps are counted by their number of adapters, up to this many or more. */
     private static final int MOST_ADAPTERS_COUNTED = 4;
-
-    /** The virtual machine compiles the kernels while they run for this long. */
-    private static final Duration WARM_UP = Duration.ofMillis(1500);
 
     private static final String CLOSING = "the server is shutting down";
 
@@ -96,6 +93,7 @@ final class EngineLoop implements Engine {
     private boolean closed;
     private boolean released;
     private boolean stopping;
+    private boolean warming = true;
 
     EngineLoop(
             ModelCard card,
@@ -166,7 +164,6 @@ final class EngineLoop implements Engine {
                             },
                             settings.tokenBudget(),
                             settings.kvBytes());
-            forward.warmUp(WARM_UP);
             LOG.info("{} runs on the {}", files.card().name(), forward.device());
             return new EngineLoop(
                             files.card(),
@@ -311,7 +308,7 @@ final class EngineLoop implements Engine {
                 if (!batch.isEmpty()) {
                     step(batch);
                 } else if (!stopping) {
-                    inbox.take().run();
+                    await();
                 }
             }
         } catch (InterruptedException e) {
@@ -327,6 +324,17 @@ final class EngineLoop implements Engine {
                 last(generation, reason);
             }
         }
+    }
+
+    /** Runs the next message; while none comes, readies the device for what will. */
+    private void await() throws InterruptedException {
+        // at first the processor belongs to the rest of the server's start
+        Runnable message = warming ? inbox.poll(3, TimeUnit.SECONDS) : inbox.take();
+        while (message == null) {
+            warming = runner.warmUp();
+            message = warming ? inbox.poll() : inbox.take();
+        }
+        message.run();
     }
 
     private void step(Batch batch) {
