@@ -5,6 +5,7 @@ import dev.aril.engine.kernels.HostMemory.HostActivation;
 import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +40,15 @@ public final class CpuKernels implements Kernels {
         }
     }
 
+    /**
+     * Multiply-adds below which an operation stays on the calling thread: about 100 µs of them, where
+     * handing them to another core costs more than it saves.
+     */
+    private static final long WORTH_SHARING = 2_000_000;
+
+    /** A channel's share in a norm, a rotation or a quantization, as multiply-adds. */
+    private static final int CHANNEL = 16;
+
     private final Workers workers;
     private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
     // key and value rows between projection and cache; grown, never shrunk
@@ -51,6 +61,17 @@ public final class CpuKernels implements Kernels {
      */
     public CpuKernels(int threads) {
         workers = new Workers(threads > 0 ? threads : Runtime.getRuntime().availableProcessors());
+    }
+
+    /** Runs an operation's iterations, on all cores if there is enough to do. */
+    private void run(long multiplyAdds, int tasks, IntConsumer body) {
+        if (multiplyAdds < WORTH_SHARING) {
+            for (int i = 0; i < tasks; i++) {
+                body.accept(i);
+            }
+        } else {
+            workers.run(tasks, body);
+        }
     }
 
     @Override
@@ -132,7 +153,8 @@ public final class CpuKernels implements Kernels {
     public void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out) {
         HostActivation x = HostMemory.host(out);
         float[] h = HostMemory.values(hidden);
-        workers.run(
+        run(
+                (long) rows.count() * x.columns() * CHANNEL,
                 rows.count(),
                 r -> {
                     norm(h, r * x.columns(), weight, epsilon, x.plain(), r * x.columns());
@@ -251,14 +273,15 @@ public final class CpuKernels implements Kernels {
 
     /** The shrink of several projections that read the same input, spread over the rows. */
     private void runShrink(Rows rows, HostActivation x, @Nullable Shrunk... all) {
-        boolean any = false;
+        long ranks = 0;
         for (Shrunk s : all) {
-            any |= s != null;
+            ranks += s == null ? 0 : s.stride();
         }
-        if (!any) {
+        if (ranks == 0) {
             return;
         }
-        workers.run(
+        run(
+                ranks * rows.count() * x.columns(),
                 rows.count(),
                 r -> {
                     for (Shrunk s : all) {
@@ -347,7 +370,9 @@ public final class CpuKernels implements Kernels {
         runShrink(rows, x, lora);
         int first = tasks(w[0], count);
         int second = first + tasks(w[1], count);
-        workers.run(
+        long outputs = (long) q.out() + k.out() + v.out();
+        run(
+                count * outputs * q.in(),
                 second + tasks(w[2], count),
                 task -> {
                     int i = task < first ? 0 : task < second ? 1 : 2;
@@ -355,7 +380,8 @@ public final class CpuKernels implements Kernels {
                     project(w[i], x, count, lora[i], own, copyTo(to[i], w[i].out()));
                 });
         int headDim = kv.shape.headDim();
-        workers.run(
+        run(
+                count * outputs * CHANNEL,
                 rows.spans().length,
                 s -> {
                     Rows.Span span = rows.spans()[s];
@@ -408,7 +434,12 @@ public final class CpuKernels implements Kernels {
             }
         }
         int kvHeads = kv.shape.heads();
-        workers.run(
+        long positions = 0;
+        for (int position : rows.positions()) {
+            positions += position + 1;
+        }
+        run(
+                2 * positions * x.columns(),
                 pieces.size() * kvHeads,
                 task -> {
                     int[] piece = pieces.get(task / kvHeads);
@@ -425,7 +456,10 @@ public final class CpuKernels implements Kernels {
                                     x.plain());
                 });
         if (x.spec() != null) {
-            workers.run(rows.count(), r -> quantize(x, r));
+            run(
+                    (long) rows.count() * x.columns() * CHANNEL,
+                    rows.count(),
+                    r -> quantize(x, r));
         }
     }
 
@@ -445,7 +479,8 @@ public final class CpuKernels implements Kernels {
                         h[to + c] += tile[at + c];
                     }
                 };
-        workers.run(
+        run(
+                (long) rows.count() * w.in() * w.out(),
                 tasks(blocked, rows.count()),
                 task -> project(blocked, x, rows.count(), lora, task, add));
     }
@@ -461,7 +496,8 @@ public final class CpuKernels implements Kernels {
         Shrunk upLora = shrink(rows, x, layer, LowRank.UP, 1);
         runShrink(rows, x, gateLora, upLora);
         int count = rows.count();
-        workers.run(
+        run(
+                2L * count * gate.in() * gate.out(),
                 tasks(g, count),
                 task -> {
                     int block = task % g.blocks();
@@ -477,7 +513,7 @@ public final class CpuKernels implements Kernels {
                     }
                 });
         if (y.spec() != null) {
-            workers.run(count, r -> quantize(y, r));
+            run((long) count * y.columns() * CHANNEL, count, r -> quantize(y, r));
         }
     }
 
@@ -508,7 +544,10 @@ public final class CpuKernels implements Kernels {
         }
         BlockedLinear w = (BlockedLinear) head;
         Epilogue store = copyTo(HostMemory.values(logits), w.out());
-        workers.run(tasks(w, count), task -> project(w, normed, count, null, task, store));
+        run(
+                (long) count * w.in() * w.out(),
+                tasks(w, count),
+                task -> project(w, normed, count, null, task, store));
     }
 
     @Override
