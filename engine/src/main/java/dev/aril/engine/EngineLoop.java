@@ -1,6 +1,7 @@
 package dev.aril.engine;
 
 import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.CudaKernels;
 import dev.aril.engine.kernels.ReferenceKernels;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -152,6 +154,13 @@ final class EngineLoop implements Engine {
         this.stats = snapshot();
     }
 
+    /** The GPU where this process can use one. */
+    static Device fastest() {
+        Optional<String> reason = CudaKernels.unusable();
+        reason.ifPresent(why -> LOG.info("no GPU is used: {}", why));
+        return reason.isEmpty() ? Device.CUDA : Device.CPU;
+    }
+
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
         Tokenizer tokenizer = Tokenizer.open(modelDirectory);
@@ -160,6 +169,7 @@ final class EngineLoop implements Engine {
                     new Forward(
                             files,
                             switch (device) {
+                                case CUDA -> new CudaKernels(0);
                                 case CPU -> new CpuKernels(settings.threads());
                                 case REFERENCE -> new ReferenceKernels();
                             },
