@@ -1,7 +1,6 @@
-// bf16_gemm: bf16 weights times FP32 inputs, adapters included: the control recipe and the output head.
+// bf16_gemm: bf16 weights times FP32 inputs : the control recipe and the output head.
 //
 //   y[i, n] = sum_k x[i, k] * w[n, k]          x as three bf16 parts, which hold all of its 24 bits
-//   y[i, n] += sum_r v[i, r] * B[n, r]         row i's adapter
 //
 //   planes   [3, capacity, columns]  bf16  high, middle, low part of x
 //   weights  [out, columns]          bf16  row-major
@@ -17,8 +16,8 @@
 
 __device__ __forceinline__ void mma_bf16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
 template <int kTokens>
@@ -27,8 +26,7 @@ __device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
     constexpr int kPasses = kTokens >= 16 ? kTokens / 16 : 1;
     __shared__ float sums[kWarps][kTokens][kPitch];
 
-    const int s = slice_of(a);
-    const Slice& slice = a.slices[s];
+    const Slice& slice = a.slices[slice_of(a)];
     const int tile = blockIdx.x - slice.firstTile;
     const int row0 = blockIdx.y * kTokens;
     const int warp = threadIdx.x / 32;
@@ -83,7 +81,7 @@ __device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
                 for (int w = 0; w < kWarps; w++) {
                     total += sums[w][p * 16 + m][n];
                 }
-                finish(a, s, row, output, total);
+                finish(a, slice, row, output, total);
             }
         }
     }

@@ -24,6 +24,15 @@ struct LowRankPair {
     int stride;  // rank rounded up to 4
 };
 
+constexpr int kTileRows = 8;
+
+// Up to 8 consecutive rows of one adapter; rows in no tile have none.
+struct Tile {
+    const LowRankPair* adapter;  // [layers, 7]
+    int firstRow;
+    int count;
+};
+
 __device__ __forceinline__ float warp_max(float x) {
 #pragma unroll
     for (int mask = 16; mask > 0; mask /= 2) {

@@ -12,6 +12,12 @@ import jcuda.driver.JCudaDriver;
  * that nobody still reads a freed piece is the caller's care.
  */
 public final class DeviceMemory implements AutoCloseable {
+    /**
+     * With this property set to true every piece is an allocation of the driver's own, so that a
+     * memory checker knows where each ends.
+     */
+    public static final String SEPARATE = "aril.cuda.separatePieces";
+
     /** Pieces begin at multiples of this. */
     public static final int ALIGNMENT = 256;
 
@@ -21,8 +27,9 @@ public final class DeviceMemory implements AutoCloseable {
         }
     }
 
+    private final boolean separate = Boolean.getBoolean(SEPARATE);
     private final Base base = new Base();
-    private final long start;
+    private final Map<Long, Base> pieces = new HashMap<>();
     private final long capacity;
     private long used;
 
@@ -43,9 +50,14 @@ public final class DeviceMemory implements AutoCloseable {
                     context.device().memoryBytes() - context.freeBytes(),
                     context.device().memoryBytes());
         }
-        CudaException.check("cuMemAlloc", JCudaDriver.cuMemAlloc(base, this.capacity));
-        start = base.address();
-        free.put(start, this.capacity);
+        if (!separate) {
+            take(base, this.capacity);
+            free.put(base.address(), this.capacity);
+        }
+    }
+
+    private static void take(Base base, long bytes) {
+        CudaException.check("cuMemAlloc", JCudaDriver.cuMemAlloc(base, bytes));
     }
 
     /**
@@ -57,6 +69,13 @@ public final class DeviceMemory implements AutoCloseable {
     public synchronized long allocate(long bytes) {
         if (bytes < 0) {
             throw new IllegalArgumentException("bytes must not be negative: " + bytes);
+        }
+        if (separate) {
+            Base piece = new Base();
+            take(piece, Math.max(1, bytes));
+            pieces.put(piece.address(), piece);
+            used += bytes;
+            return piece.address();
         }
         long length = Math.max(1, (bytes + ALIGNMENT - 1) / ALIGNMENT) * ALIGNMENT;
         for (Map.Entry<Long, Long> hole : free.entrySet()) {
@@ -77,6 +96,11 @@ public final class DeviceMemory implements AutoCloseable {
 
     /** Gives a piece back. */
     public synchronized void free(long address) {
+        Base piece = pieces.remove(address);
+        if (piece != null) {
+            give(piece);
+            return;
+        }
         Long length = taken.remove(address);
         if (length == null) {
             throw new IllegalStateException("no piece begins at " + Long.toHexString(address));
@@ -102,7 +126,14 @@ public final class DeviceMemory implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
+        pieces.values().forEach(DeviceMemory::give);
+        if (!separate) {
+            give(base);
+        }
+    }
+
+    private static void give(Base base) {
         CudaException.check("cuMemFree", JCudaDriver.cuMemFree(base));
     }
 }

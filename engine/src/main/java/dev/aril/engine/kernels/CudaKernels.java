@@ -33,6 +33,9 @@ public final class CudaKernels implements Kernels {
     /** Outputs of a tile of the matrix products. */
     private static final int TILE = 16;
 
+    /** Outputs that a thread block of lora_expand takes. */
+    private static final int EXPAND = 128;
+
     /** Positions that one thread block attends to. */
     private static final int CHUNK = 128;
 
@@ -41,10 +44,10 @@ public final class CudaKernels implements Kernels {
 
     private final CudaContext context;
     private final DeviceMemory memory;
-    private final CudaStream stream = new CudaStream();
+    private final CudaStream stream;
     private final CudaUploads uploads;
     private final CudaLoader loader;
-    private final CudaPrograms programs = new CudaPrograms();
+    private final CudaPrograms programs;
     private final CudaStep step;
     private final Arguments arguments = new Arguments();
     private final Scratch keyValue = new Scratch();
@@ -56,7 +59,7 @@ public final class CudaKernels implements Kernels {
     /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
     private final Map<Object, Long> constants = new IdentityHashMap<>();
 
-    private PinnedBuffer transfer = new PinnedBuffer(1 << 20);
+    private PinnedBuffer transfer;
     private @Nullable DeviceActivation normed;
     private @Nullable Thread bound;
 
@@ -95,6 +98,9 @@ public final class CudaKernels implements Kernels {
         bound = Thread.currentThread();
         memory =
                 new DeviceMemory(context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
+        stream = new CudaStream();
+        transfer = new PinnedBuffer(1 << 20);
+        programs = new CudaPrograms();
         uploads = new CudaUploads(context);
         loader = new CudaLoader(memory, uploads);
         step = new CudaStep(memory, stream);
@@ -436,7 +442,7 @@ public final class CudaKernels implements Kernels {
                 .put(rows.count())
                 .put(layer)
                 .put(projection);
-        launch(programs.loraShrink, (stride + 7) / 8, step.tileCount(), count, 256, 0);
+        launch(programs.loraShrink, stride, step.tileCount(), count, 256, 0);
         return true;
     }
 
@@ -455,51 +461,52 @@ public final class CudaKernels implements Kernels {
             long[] outputs,
             Linear... linears) {
         boolean adapted = shrink(rows, in, layer, projection, linears.length);
-        gemm(
-                rows.count(),
-                in,
-                layer,
-                projection,
-                adapted ? step.adapters() : 0,
-                add,
-                outputs,
-                linears);
+        gemm(rows.count(), in, add, outputs, linears);
+        if (adapted) {
+            expand(rows, layer, projection, outputs, linears);
+        }
+    }
+
+    /** Adds the adapters' parts. */
+    private void expand(
+            Rows rows, int layer, int projection, long[] outputs, Linear... linears) {
+        arguments.begin().put(step.tiles()).put(shrunk.address);
+        int blocks = 0;
+        for (int s = 0; s < 3; s++) {
+            boolean there = s < linears.length;
+            int out = there ? linears[s].out() : 0;
+            arguments.put(there ? outputs[s] : 0L).put(out).put(blocks);
+            blocks += roundUp(out, EXPAND) / EXPAND;
+        }
+        arguments.put(linears.length).put(rows.count()).put(layer).put(projection);
+        launch(programs.loraExpand, blocks, step.tileCount(), 1, EXPAND, 0);
     }
 
     private void gemm(
-            int count,
-            DeviceActivation in,
-            int layer,
-            int projection,
-            long adapters,
-            boolean add,
-            long[] outputs,
-            Linear... linears) {
+            int count, DeviceActivation in, boolean add, long[] outputs, Linear... linears) {
         boolean quantized = in.spec() != null;
+        CudaPrograms.Gemm gemm = programs.gemm(quantized, count);
         arguments.begin();
         int tiles = 0;
         for (int s = 0; s < 3; s++) {
             if (s < linears.length) {
-                put((DeviceLinear) linears[s], quantized, in, outputs[s], tiles, projection + s);
-                tiles += roundUp(linears[s].out(), TILE) / TILE;
+                put((DeviceLinear) linears[s], quantized, in, outputs[s], tiles);
+                tiles += roundUp(linears[s].out(), gemm.outputs()) / gemm.outputs();
             } else {
-                arguments.put(0L).put(0L).put(0L).put(0L).put(0L).put(0).put(0).put(0).put(0);
+                arguments.put(0L).put(0L).put(0L).put(0L).put(0L).put(0).put(0);
             }
         }
         arguments
                 .put(in.codes())
                 .put(in.scales())
                 .put(in.planes())
-                .put(adapters)
-                .put(shrunk.address)
                 .put(linears.length)
                 .put(count)
                 .put(in.columns())
                 .put(in.rows())
-                .put(layer)
                 .put(add ? 1 : 0);
-        int tokens = CudaPrograms.tokens(count);
-        launch(programs.gemm(quantized, count), tiles, (count + tokens - 1) / tokens, 1, 256, 0);
+        int columns = (count + gemm.tokens() - 1) / gemm.tokens();
+        launch(gemm.kernel(), tiles, columns, 1, gemm.threads(), 0);
     }
 
     /** The struct Slice of gemm.cuh. */
@@ -508,8 +515,7 @@ public final class CudaKernels implements Kernels {
             boolean quantized,
             DeviceActivation in,
             long output,
-            int firstTile,
-            int projection) {
+            int firstTile) {
         if (linear instanceof DeviceInt4 != quantized || linear.in() != in.columns()) {
             throw new IllegalArgumentException("a layer was given another layer's input");
         }
@@ -519,7 +525,7 @@ public final class CudaKernels implements Kernels {
         } else {
             arguments.put(0L).put(0L).put(0L);
         }
-        arguments.put(output).put(linear.out()).put(firstTile).put(projection).put(0);
+        arguments.put(output).put(linear.out()).put(firstTile);
     }
 
     @Override
@@ -661,7 +667,7 @@ public final class CudaKernels implements Kernels {
         picked.open(4 * count).asIntBuffer().put(0, rowIndexes);
         picked.send(4 * count);
         normalize(count, picked.address(), hidden, weight, epsilon, in);
-        gemm(count, in, 0, 0, 0, false, new long[] {((DeviceMatrix) logits).address()}, head);
+        gemm(count, in, false, new long[] {((DeviceMatrix) logits).address()}, head);
     }
 
     @Override

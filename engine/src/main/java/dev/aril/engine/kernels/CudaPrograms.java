@@ -21,6 +21,8 @@ final class CudaPrograms implements AutoCloseable {
     final Kernel packInt4 = module("pack_int4").kernel("pack_int4");
     final Kernel loraShrink = module("lora_shrink").kernel("lora_shrink");
 
+    final Kernel loraExpand = module("lora_expand").kernel("lora_expand");
+
     private final Kernel[] int4Gemm = tiles("int4_gemm");
     private final Kernel[] bf16Gemm = tiles("bf16_gemm");
     private final Kernel[] ropeAppend;
@@ -75,12 +77,19 @@ final class CudaPrograms implements AutoCloseable {
         return i;
     }
 
-    static int tokens(int rows) {
-        return TOKENS[tile(rows)];
-    }
+    /**
+     * A matrix product's kernel.
+     *
+     * @param tokens rows a thread block takes
+     * @param outputs outputs it takes
+     */
+    record Gemm(Kernel kernel, int tokens, int outputs, int threads) {}
 
-    Kernel gemm(boolean int4, int rows) {
-        return (int4 ? int4Gemm : bf16Gemm)[tile(rows)];
+    Gemm gemm(boolean int4, int rows) {
+        int tile = tile(rows);
+        boolean wide = int4 && TOKENS[tile] == 64;
+        return new Gemm(
+                (int4 ? int4Gemm : bf16Gemm)[tile], TOKENS[tile], wide ? 64 : 16, wide ? 128 : 256);
     }
 
     Kernel ropeAppend(int headDim) {

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A step's rows on the device: one copy a step of all that its kernels look up. */
 final class CudaStep implements AutoCloseable {
-    /** Rows of one adapter that a thread block of lora_shrink takes. */
+    /** Rows of one adapter that a thread block of the adapters' kernels takes. */
     private static final int TILE_ROWS = 8;
 
     private final CudaInlet inlet;
@@ -16,7 +16,6 @@ final class CudaStep implements AutoCloseable {
 
     private int tileCount;
     private int longest;
-    private int adapters;
     private int tiles;
     private int tokens;
     private int positions;
@@ -59,9 +58,8 @@ final class CudaStep implements AutoCloseable {
         for (Rows.Segment segment : next.segments()) {
             tileCount += (segment.count() + TILE_ROWS - 1) / TILE_ROWS;
         }
-        adapters = 0;
-        tiles = 8 * count;
-        tokens = tiles + 16 * tileCount;
+        tiles = 0;
+        tokens = 16 * tileCount;
         positions = tokens + 4 * count;
         tables = positions + 4 * count;
         blocks = tables + 4 * count;
@@ -70,7 +68,6 @@ final class CudaStep implements AutoCloseable {
     private void write(Rows next, ByteBuffer to) {
         longest = 0;
         for (int r = 0; r < next.count(); r++) {
-            to.putLong(adapters + 8 * r, 0);
             to.putInt(tokens + 4 * r, next.tokens()[r]);
             to.putInt(positions + 4 * r, next.positions()[r]);
             longest = Math.max(longest, next.positions()[r] + 1);
@@ -88,14 +85,11 @@ final class CudaStep implements AutoCloseable {
         int tile = tiles;
         for (Rows.Segment segment : next.segments()) {
             long pairs = ((DeviceAdapter) segment.adapter()).pairs();
-            for (int r = 0; r < segment.count(); r++) {
-                to.putLong(adapters + 8 * (segment.firstRow() + r), pairs);
-                if (r % TILE_ROWS == 0) {
-                    to.putLong(tile, pairs);
-                    to.putInt(tile + 8, segment.firstRow() + r);
-                    to.putInt(tile + 12, Math.min(TILE_ROWS, segment.count() - r));
-                    tile += 16;
-                }
+            for (int r = 0; r < segment.count(); r += TILE_ROWS) {
+                to.putLong(tile, pairs);
+                to.putInt(tile + 8, segment.firstRow() + r);
+                to.putInt(tile + 12, Math.min(TILE_ROWS, segment.count() - r));
+                tile += 16;
             }
         }
     }
@@ -107,11 +101,6 @@ final class CudaStep implements AutoCloseable {
     /** Positions the longest row attends to. */
     int longest() {
         return longest;
-    }
-
-    /** [rows] where each row's adapter's table is, 0 for none. */
-    long adapters() {
-        return inlet.address() + adapters;
     }
 
     /** [tileCount] adapter, first row, rows. */
