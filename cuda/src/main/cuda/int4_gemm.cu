@@ -22,7 +22,7 @@
 #include "gemm.cuh"
 
 __device__ __forceinline__ void mma_s8(int (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1) {
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
@@ -113,6 +113,7 @@ __device__ __forceinline__ void narrow(const GemmArgs& a) {
     const int n = threadIdx.x & 15;
     const int m = threadIdx.x / 16;
     const int output = tile * kRowsOfTile + n;
+    const float outlierScale = slice.outlierScales[output];
     float total[kPasses] = {};
 
     Weights next[kDepth];
@@ -122,17 +123,12 @@ __device__ __forceinline__ void narrow(const GemmArgs& a) {
     }
     for (int base = 0; base <= groups; base += kRound) {
         // the scales travel while the products are computed
-        float weightScale[kOwnWeights];
+        __half weightScale[kOwnWeights];
         float tokenScale[kOwnTokens];
 #pragma unroll
         for (int i = 0; i < kOwnWeights; i++) {
             const int g = base + i * 16 + m;
-            weightScale[i] = 0;
-            if (g < groups) {
-                weightScale[i] = __half2float(slice.scales[(size_t)g * outputs + output]);
-            } else if (g == groups) {
-                weightScale[i] = slice.outlierScales[output];
-            }
+            weightScale[i] = g < groups ? slice.scales[(size_t)g * outputs + output] : __half();
         }
 #pragma unroll
         for (int i = 0; i < kOwnTokens; i++) {
@@ -170,7 +166,8 @@ __device__ __forceinline__ void narrow(const GemmArgs& a) {
         }
 #pragma unroll
         for (int i = 0; i < kOwnWeights; i++) {
-            weightScales[i * 16 + m][n] = weightScale[i];
+            // widened here and not above, where it would wait for its load
+            weightScales[i * 16 + m][n] = base + i * 16 + m < groups ? __half2float(weightScale[i]) : outlierScale;
         }
 #pragma unroll
         for (int i = 0; i < kOwnTokens; i++) {
@@ -252,14 +249,15 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
         asm volatile("cp.async.commit_group;");
     };
     const auto scale = [&](int g, int output) {
-        return g < groups ? __half2float(slice.scales[(size_t)g * outputs + output])
-            : g == groups ? slice.outlierScales[output] : 0.0f;
+        return g < groups ? slice.scales[(size_t)g * outputs + output] : __half();
     };
 
+    const float topOutlier = slice.outlierScales[top];
+    const float lowOutlier = slice.outlierScales[top + 8];
     float total[kTokens / 8][4] = {};
     Weights ring[kAhead];
-    float topScale[kAhead];
-    float lowScale[kAhead];
+    __half topScale[kAhead];  // widened only when used: a conversion waits for its load
+    __half lowScale[kAhead];
 #pragma unroll
     for (int d = 0; d < kAhead; d++) {
         ring[d] = load(weights, d, groups);
@@ -284,23 +282,41 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
             } else {
                 operands(slice, tile, x);
             }
-            const float topNow = topScale[d];
-            const float lowNow = lowScale[d];
+            const float topNow = g < groups ? __half2float(topScale[d]) : topOutlier;
+            const float lowNow = g < groups ? __half2float(lowScale[d]) : lowOutlier;
             ring[d] = load(weights, g + kAhead, groups);
             topScale[d] = scale(g + kAhead, top);
             lowScale[d] = scale(g + kAhead, top + 8);
             const int shift = g < groups ? 4 : 0;
             const int stage = g % kStages;
 #pragma unroll
-            for (int i = 0; i < kTokens / 8; i++) {
-                const uint4* from = reinterpret_cast<const uint4*>(&codes[stage][i * 8 + quad][t * 32]);
-                int c[4] = {};
-                multiply(c, x, from[0], from[1]);
-                const float2 token = *reinterpret_cast<const float2*>(&scales[stage][i * 8 + t * 2]);
-                total[i][0] = fmaf(token.x * topNow, (float)(c[0] >> shift), total[i][0]);
-                total[i][1] = fmaf(token.y * topNow, (float)(c[1] >> shift), total[i][1]);
-                total[i][2] = fmaf(token.x * lowNow, (float)(c[2] >> shift), total[i][2]);
-                total[i][3] = fmaf(token.y * lowNow, (float)(c[3] >> shift), total[i][3]);
+            for (int half = 0; half < 2; half++) {
+                // four tiles of tokens step by step: a product does not wait for the one before it
+                int c[4][4] = {};
+                uint4 y[4][2];
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    const uint4* from = reinterpret_cast<const uint4*>(&codes[stage][half * 32 + i * 8 + quad][t * 32]);
+                    y[i][0] = from[0];
+                    y[i][1] = from[1];
+                }
+#pragma unroll
+                for (int step = 0; step < 4; step++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        mma_s8(c[i], x[4 * step], x[4 * step + 1], x[4 * step + 2], x[4 * step + 3],
+                            word(y[i][step / 2], step % 2 * 2), word(y[i][step / 2], step % 2 * 2 + 1));
+                    }
+                }
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    const float2 token = *reinterpret_cast<const float2*>(&scales[stage][half * 32 + i * 8 + t * 2]);
+                    float(&sum)[4] = total[half * 4 + i];
+                    sum[0] = fmaf(token.x * topNow, (float)(c[i][0] >> shift), sum[0]);
+                    sum[1] = fmaf(token.y * topNow, (float)(c[i][1] >> shift), sum[1]);
+                    sum[2] = fmaf(token.x * lowNow, (float)(c[i][2] >> shift), sum[2]);
+                    sum[3] = fmaf(token.y * lowNow, (float)(c[i][3] >> shift), sum[3]);
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ public interface Engine extends AutoCloseable {
      * @throws IOException if a file is missing or its digest is not the recorded one
      */
     static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
-        return start(modelDirectory, settings, EngineLoop.fastest());
+        return EngineLoop.start(modelDirectory, settings);
     }
 
     /**

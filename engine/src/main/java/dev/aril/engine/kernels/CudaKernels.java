@@ -468,8 +468,7 @@ public final class CudaKernels implements Kernels {
     }
 
     /** Adds the adapters' parts. */
-    private void expand(
-            Rows rows, int layer, int projection, long[] outputs, Linear... linears) {
+    private void expand(Rows rows, int layer, int projection, long[] outputs, Linear... linears) {
         arguments.begin().put(step.tiles()).put(shrunk.address);
         int blocks = 0;
         for (int s = 0; s < 3; s++) {

@@ -501,12 +501,7 @@ abstract class KernelsContract {
 
     /** Attention's output of a sequence of 263 rows, the second half of which has an adapter. */
     private static float[] longRun(
-            Kernels k,
-            Layer layer,
-            Shape s,
-            @Nullable LowRank[][] adapter,
-            float[] x,
-            int count) {
+            Kernels k, Layer layer, Shape s, @Nullable LowRank[][] adapter, float[] x, int count) {
         int[] blocks = new int[17];
         int[] positions = new int[count];
         Arrays.setAll(blocks, b -> 16 - b);
@@ -520,8 +515,7 @@ abstract class KernelsContract {
         Matrix hidden = k.matrix(count, s.hidden);
         k.write(hidden, x);
         Matrix queries = k.matrix(count, s.queries());
-        KvCache cache =
-                k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, layer.quantized));
+        KvCache cache = k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, layer.quantized));
         Activation in = k.activation(count, s.hidden, layer.attention);
         Activation out = k.activation(count, s.queries(), layer.output);
         k.normalize(rows, hidden, layer.norm, 1e-5f, in);
