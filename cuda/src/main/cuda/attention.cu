@@ -30,7 +30,7 @@ struct PartArgs {
     float scale;
 };
 
-// 8 channels of a cached vector, times its scale where that is exact enough to leave out: (code - zero) only.
+// 8 channels of a cached vector: floats, or (code - zero), which the caller multiplies by the scale.
 template <bool kPlain>
 __device__ __forceinline__ void widen(const Cache& cache, size_t slot, int D, int word, float zero, float (&x)[8]) {
     if (kPlain) {

@@ -1,4 +1,4 @@
-// bf16_gemm: bf16 weights times FP32 inputs : the control recipe and the output head.
+// bf16_gemm: bf16 weights times FP32 inputs: the control recipe and the output head.
 //
 //   y[i, n] = sum_k x[i, k] * w[n, k]          x as three bf16 parts, which hold all of its 24 bits
 //
@@ -16,8 +16,8 @@
 
 __device__ __forceinline__ void mma_bf16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
 template <int kTokens>

@@ -111,7 +111,7 @@ final class DecodeSteps {
     private DecodeSteps() {}
 
     /**
-     * @param arguments the ranks' number of distinct adapters is that of the rows
+     * @param arguments shapes: novella or llama-2-7b
      */
     public static void main(String[] arguments) {
         for (String name : arguments) {
