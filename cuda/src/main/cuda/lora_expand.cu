@@ -8,7 +8,7 @@
 //   y      [rows, out]           float, one of each slice
 //
 // Launch     grid (blocks of 128 outputs of all slices, tiles), block 128: a thread one output
-// Requires   -
+// Requires   y of a slice is written by no other kernel meanwhile
 // Bound      |added - reference| <= rank 2^-24 sum_r |v * B|     FP32, in the order of r
 // Reference  ReferenceKernels.addLora      Test  KernelsContract.layerOfAMixedBatch
 #include "device.cuh"

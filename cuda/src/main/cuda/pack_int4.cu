@@ -6,7 +6,7 @@
 // Outputs past the last one become zero.
 //
 // Launch     grid (groups, tiles), block 256
-// Requires   -
+// Requires   groups of 128
 // Bound      exact
 // Reference  LinearWeights.Int4.code       Test  KernelsContract.quantizedProjectionHasTheDefinedBits
 #include "gemm.cuh"
