@@ -12,6 +12,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.DriverManagerDataSource;
 
 /** The program as an operator starts it, in a process that can be killed. */
 final class ArilProcess implements AutoCloseable {
@@ -84,6 +86,17 @@ final class ArilProcess implements AutoCloseable {
 
     Caller as(String tenant) {
         return caller().withKey(Deployment.keys(data).get(tenant));
+    }
+
+    /** The database it runs, beside it: PostgreSQL writes its port down for its own tools. */
+    JdbcClient sql() throws IOException {
+        Path folder = data.resolve("postgres");
+        String port = Files.readAllLines(folder.resolve("data/postmaster.pid")).get(3).strip();
+        return JdbcClient.create(
+                new DriverManagerDataSource(
+                        "jdbc:postgresql://127.0.0.1:" + port + "/postgres",
+                        "postgres",
+                        Files.readString(folder.resolve("password")).strip()));
     }
 
     private Caller caller() {

@@ -150,8 +150,8 @@ class BadInputTest {
 
     private static final Map<String, String> REASONS =
             Map.of(
-                    "truncated", "bytes",
-                    "padded", "bytes",
+                    "truncated", "truncated",
+                    "padded", "end at byte",
                     "mis-shaped", "shape",
                     "NaN", "NaN",
                     "pickle", "pickle");

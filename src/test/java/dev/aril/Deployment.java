@@ -38,10 +38,13 @@ final class Deployment implements AutoCloseable {
         this.container = container;
     }
 
-    /** With a database of its own. */
+    /**
+     * Only one in a process: closing a context closes the event loops that all contexts share. Use
+     * {@link ArilProcess} for another.
+     */
     static Deployment start(Path data) {
         if (!DockerClientFactory.instance().isDockerAvailable()) {
-            return startEmbedded(data);
+            return new Deployment(data, run(data), null);
         }
         var container = new PostgreSQLContainer("postgres:18");
         container.start();
@@ -53,11 +56,6 @@ final class Deployment implements AutoCloseable {
                         "--spring.datasource.username=" + container.getUsername(),
                         "--spring.datasource.password=" + container.getPassword()),
                 container);
-    }
-
-    /** With the embedded database in the data folder, perhaps one that another process left. */
-    static Deployment startEmbedded(Path data) {
-        return new Deployment(data, run(data), null);
     }
 
     private static ConfigurableApplicationContext run(Path data, String... more) {

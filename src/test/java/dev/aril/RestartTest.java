@@ -54,7 +54,7 @@ class RestartTest {
             }
         }
 
-        try (Deployment restarted = Deployment.startEmbedded(data)) {
+        try (ArilProcess restarted = ArilProcess.start(data)) {
             assertThat(Deployment.keys(data)).as("no key was issued anew").isEqualTo(keys);
             ADAPTERS.forEach((tenant, adapter) -> {
                 Caller.Reply reply =

@@ -2,6 +2,7 @@ package dev.aril;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -70,8 +71,8 @@ class ShutdownTest {
                         true));
     }
 
-    private static String finishReason(Path data, String id) {
-        try (Deployment restarted = Deployment.startEmbedded(data)) {
+    private static String finishReason(Path data, String id) throws IOException {
+        try (ArilProcess restarted = ArilProcess.start(data)) {
             return restarted
                     .sql()
                     .sql("select finish_reason from usage_events where generation_id = ?")

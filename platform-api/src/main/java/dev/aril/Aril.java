@@ -29,6 +29,10 @@ public final class Aril implements Runnable {
     }
 
     public static void main(String[] args) {
+        if (args.length > 0 && !args[0].equals("serve")) {
+            // before the first logger is made; the server's logging is Spring's
+            System.setProperty("logback.configurationFile", "commands-logback.xml");
+        }
         int status =
                 new CommandLine(new Aril())
                         .setExecutionExceptionHandler(Aril::explain)

@@ -3,10 +3,12 @@ package dev.aril;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.boot.context.properties.ConfigurationPropertiesScan;
 import org.springframework.boot.persistence.autoconfigure.EntityScan;
+import org.springframework.boot.security.autoconfigure.ReactiveUserDetailsServiceAutoConfiguration;
 import org.springframework.data.jpa.repository.config.EnableJpaRepositories;
 
 /** The server: every module's beans in one Spring context. */
-@SpringBootApplication
+@SpringBootApplication(
+        exclude = ReactiveUserDetailsServiceAutoConfiguration.class) // there are keys, no passwords
 @ConfigurationPropertiesScan
 @EntityScan("dev.aril")
 @EnableJpaRepositories("dev.aril")

@@ -38,8 +38,7 @@ public record ArilSettings(
 
     /** Where this model is imported to. */
     public Path importedModel() {
-        return data.resolve("models")
-                .resolve(ModelImport.name(model.checkpoint(), model.recipe()));
+        return data.resolve("models").resolve(ModelImport.name(model.checkpoint(), model.recipe()));
     }
 
     /**

@@ -39,7 +39,7 @@ final class DatabaseFolder implements AutoCloseable {
      * Takes the lock, then clears away what a killed predecessor left: its server, which goes on
      * without it, and a cluster whose making was cut short.
      *
-     * @throws IOException if another process uses the folder
+     * @throws StartRefused if another process uses the folder, or its password is lost
      */
     static DatabaseFolder claim(Path folder) throws IOException {
         Files.createDirectories(folder);
@@ -50,10 +50,9 @@ final class DatabaseFolder implements AutoCloseable {
                         StandardOpenOption.WRITE);
         try {
             if (!locked(lock)) {
-                throw new IOException(
-                        "another running server uses the database folder "
-                                + folder
-                                + ": stop it, or give this one its own with ARIL_DATA");
+                throw new StartRefused(
+                        "Another running server uses the database folder " + folder + ".",
+                        "Stop it, or give this one a data folder of its own with ARIL_DATA.");
             }
             DatabaseFolder claimed = new DatabaseFolder(folder, lock, password(folder));
             claimed.stopOrphan();
@@ -77,8 +76,9 @@ final class DatabaseFolder implements AutoCloseable {
         Path file = folder.resolve("password");
         if (!Files.exists(file)) {
             if (Files.exists(folder.resolve("data").resolve(COMPLETE))) {
-                throw new IOException(
-                        file + " is missing: restore it, the database opens with nothing else");
+                throw new StartRefused(
+                        "The database's password, " + file + ", is missing.",
+                        "Restore that file: the database opens with nothing else.");
             }
             byte[] random = new byte[24];
             new SecureRandom().nextBytes(random);
@@ -131,15 +131,17 @@ final class DatabaseFolder implements AutoCloseable {
             return;
         }
         LOG.warn("stopping the database server {} that a killed process left", orphan.pid());
-        orphan.destroy();
         try {
+            // SIGINT, where destroy() sends SIGTERM: the server then waits for nobody.
+            new ProcessBuilder("sh", "-c", "kill -INT " + orphan.pid()).start().waitFor();
             orphan.onExit().get(30, TimeUnit.SECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while an old database server stopped", e);
         } catch (ExecutionException | TimeoutException e) {
-            throw new IOException(
-                    "the old database server does not stop: end process " + orphan.pid(), e);
+            throw new StartRefused(
+                    "The database server that a killed process left does not stop: " + e,
+                    "End process " + orphan.pid() + ", then start again.");
         }
     }
 

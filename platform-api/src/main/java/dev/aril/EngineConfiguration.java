@@ -30,14 +30,7 @@ class EngineConfiguration {
                 model.recipe(),
                 settings.importedModel(),
                 line -> LOG.info("import: {}", line));
-        Engine engine = Engine.start(settings.importedModel(), settings.engine().settings());
-        int threads = settings.engine().threads();
-        LOG.info(
-                "serving {} ({}) on the CPU: {} threads",
-                engine.model().name(),
-                engine.model().recipe(),
-                threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
-        return engine;
+        return Engine.start(settings.importedModel(), settings.engine().settings());
     }
 
     @Bean

@@ -36,7 +36,11 @@ final class Serve implements Callable<Integer> {
                 return 2;
             }
         }
-        SpringApplication.run(ArilApplication.class, arguments.toArray(String[]::new));
+        try {
+            SpringApplication.run(ArilApplication.class, arguments.toArray(String[]::new));
+        } catch (RuntimeException alreadyLogged) {
+            return 1;
+        }
         return SERVING;
     }
 }

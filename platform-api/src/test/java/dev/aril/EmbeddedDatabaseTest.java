@@ -79,9 +79,8 @@ final class EmbeddedDatabaseTest {
     void oneServerAFolder() throws Exception {
         try (DatabaseFolder claimed = DatabaseFolder.claim(folder)) {
             assertThatThrownBy(() -> DatabaseFolder.claim(folder))
-                    .isInstanceOf(IOException.class)
-                    .hasMessageContaining("another running server")
-                    .hasMessageContaining("ARIL_DATA");
+                    .isInstanceOf(StartRefused.class)
+                    .hasMessageContaining("Another running server");
             assertThat(claimed.cluster()).doesNotExist();
         }
     }
@@ -109,8 +108,8 @@ final class EmbeddedDatabaseTest {
         }
         Files.delete(folder.resolve("password"));
         assertThatThrownBy(() -> DatabaseFolder.claim(folder))
-                .isInstanceOf(IOException.class)
-                .hasMessageContaining("password is missing");
+                .isInstanceOf(StartRefused.class)
+                .hasMessageContaining("password, ");
     }
 
     private static long postmaster(DatabaseFolder folder) throws IOException {

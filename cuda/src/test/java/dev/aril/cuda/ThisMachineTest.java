@@ -22,6 +22,10 @@ class ThisMachineTest {
     @Tag("gpu")
     void findsTheDevice() {
         CudaDevice device = CudaDevice.first();
+        if (device instanceof CudaDevice.Unusable(String reason)) {
+            // Surefire's console does not tell why a test was skipped
+            System.out.println("skipped: there is no usable GPU here (" + reason + ")");
+        }
         assumeTrue(device instanceof CudaDevice.Usable, () -> "no GPU here: " + device);
 
         var usable = (CudaDevice.Usable) device;

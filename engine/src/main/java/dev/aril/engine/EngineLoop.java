@@ -26,7 +26,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -38,6 +37,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 import org.slf4j.Logger;
@@ -52,9 +52,6 @@ final class EngineLoop implements Engine {
 
     /** Steps are counted by their number of adapters, up to this many or more. */
     private static final int MOST_ADAPTERS_COUNTED = 4;
-
-    /** The virtual machine compiles the kernels while they run for this long. */
-    private static final Duration WARM_UP = Duration.ofMillis(1500);
 
     private static final String CLOSING = "the server is shutting down";
 
@@ -101,6 +98,7 @@ final class EngineLoop implements Engine {
     private boolean closed;
     private boolean released;
     private boolean stopping;
+    private boolean warming = true;
 
     EngineLoop(
             ModelCard card,
@@ -134,7 +132,6 @@ final class EngineLoop implements Engine {
             EngineSettings settings,
             Verifier verifier,
             LongSupplier seeds) {
-        this.card = card;
         this.config = config;
         this.tokenizer = tokenizer;
         this.template = template;
@@ -143,6 +140,8 @@ final class EngineLoop implements Engine {
         this.seeds = seeds;
         this.blocks = new KvBlocks(runner.kvBlocks(), runner.kvBlockTokens());
         this.contextLength = (int) Math.min(card.contextLength(), blocks.positions());
+        // what clients are told is what they can have
+        this.card = card.withContextLength(contextLength);
         this.adapters =
                 new ResidentAdapters(runner.adapterSlots(), settings.adapterBytes(), new Shelf());
         this.scheduler =
@@ -180,7 +179,6 @@ final class EngineLoop implements Engine {
             kernels = kernels(device, settings);
             Forward forward =
                     new Forward(files, kernels, settings.tokenBudget(), settings.kvBytes());
-            forward.warmUp(WARM_UP);
             LOG.info("{} runs on the {}", files.card().name(), forward.device());
             return new EngineLoop(
                             files.card(),
@@ -336,7 +334,7 @@ final class EngineLoop implements Engine {
                 if (!batch.isEmpty()) {
                     step(batch);
                 } else if (!stopping) {
-                    inbox.take().run();
+                    await();
                 }
             }
         } catch (InterruptedException e) {
@@ -352,6 +350,17 @@ final class EngineLoop implements Engine {
                 last(generation, reason);
             }
         }
+    }
+
+    /** Runs the next message; while none comes, readies the device for what will. */
+    private void await() throws InterruptedException {
+        // at first the processor belongs to the rest of the server's start
+        Runnable message = warming ? inbox.poll(3, TimeUnit.SECONDS) : inbox.take();
+        while (message == null) {
+            warming = runner.warmUp();
+            message = warming ? inbox.poll() : inbox.take();
+        }
+        message.run();
     }
 
     private void step(Batch batch) {

@@ -10,4 +10,8 @@ package dev.aril.engine;
  * @param createdAt when it was imported, seconds since 1970
  */
 public record ModelCard(
-        String name, String recipe, int contextLength, int vocabulary, long createdAt) {}
+        String name, String recipe, int contextLength, int vocabulary, long createdAt) {
+    ModelCard withContextLength(int tokens) {
+        return new ModelCard(name, recipe, tokens, vocabulary, createdAt);
+    }
+}

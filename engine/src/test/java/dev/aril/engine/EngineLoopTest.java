@@ -590,6 +590,7 @@ class EngineLoopTest {
                         overflow -> {
                             // 20 blocks of 8 are fewer than the model's 200
                             assertThat(overflow.contextLength()).isEqualTo(160);
+                            assertThat(engine.model().contextLength()).isEqualTo(160);
                             assertThat(overflow.promptTokens()).isEqualTo(100);
                             assertThat(overflow.maxTokens()).isEqualTo(61);
                         });

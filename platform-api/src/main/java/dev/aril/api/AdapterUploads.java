@@ -4,9 +4,12 @@ import dev.aril.adapters.Adapter;
 import dev.aril.adapters.Adapters;
 import dev.aril.engine.Engine;
 import dev.aril.tenancy.Tenant;
+import java.util.concurrent.atomic.AtomicReference;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.MediaType;
 import org.springframework.http.codec.multipart.PartEvent;
+import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.http.server.reactive.ServerHttpRequestDecorator;
 import org.springframework.web.bind.annotation.DeleteMapping;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PathVariable;
@@ -17,6 +20,9 @@ import org.springframework.web.bind.annotation.ResponseStatus;
 import org.springframework.web.bind.annotation.RestController;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import reactor.netty.http.server.HttpServerRequest;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -44,16 +50,32 @@ final class AdapterUploads {
     @ResponseStatus(HttpStatus.CREATED)
     Mono<ObjectNode> publish(
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
-            @RequestBody(required = false) Flux<PartEvent> parts) {
+            @RequestBody(required = false) Flux<PartEvent> parts,
+            ServerHttpRequest request) {
         return Mono.usingWhen(
                 blocking.call(() -> new UploadForm(adapters, tenant.id())),
                 form ->
-                        parts.publishOn(blocking.scheduler(), PIECES)
+                        parts.cancelOn(eventLoop(request))
+                                .map(UploadForm.Piece::new)
+                                .publishOn(blocking.scheduler(), PIECES)
                                 .doOnNext(form::accept)
-                                .doOnDiscard(PartEvent.class, form::discard)
+                                .doOnDiscard(UploadForm.Piece.class, UploadForm.Piece::discard)
                                 .then(blocking.call(form::publish))
                                 .map(this::body),
                 form -> blocking.call(form::end));
+    }
+
+    /**
+     * The connection's own thread. Spring's multipart parser works there and shares its buffers
+     * with no other thread: when a refusal cancels it, that too must happen there, or both would
+     * let go of the same buffer.
+     */
+    private static Scheduler eventLoop(ServerHttpRequest request) {
+        HttpServerRequest connected = ServerHttpRequestDecorator.getNativeRequest(request);
+        AtomicReference<Scheduler> loop = new AtomicReference<>(Schedulers.immediate());
+        connected.withConnection(
+                connection -> loop.set(Schedulers.fromExecutor(connection.channel().eventLoop())));
+        return loop.get();
     }
 
     @GetMapping("/v1/adapters")

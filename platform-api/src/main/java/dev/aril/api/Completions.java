@@ -20,13 +20,11 @@ final class Completions {
     private final Engine engine;
     private final ServedModels models;
     private final Replies replies;
-    private final Blocking blocking;
 
-    Completions(Engine engine, ServedModels models, Replies replies, Blocking blocking) {
+    Completions(Engine engine, ServedModels models, Replies replies) {
         this.engine = engine;
         this.models = models;
         this.replies = replies;
-        this.blocking = blocking;
     }
 
     @PostMapping(path = "/v1/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
@@ -34,19 +32,19 @@ final class Completions {
             @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
             @RequestBody(required = false) byte @Nullable [] body,
             ServerHttpResponse response) {
-        return blocking.call(
-                        () -> {
-                            CompletionRequest request =
-                                    CompletionRequest.read(body, engine.model().vocabulary());
-                            ServedModel model = models.resolve(tenant, request.common().model());
-                            return new Replies.Order(
-                                    tenant,
-                                    model,
-                                    request.prompt().ids(engine),
-                                    request.common().sampling(MAX_TOKENS),
-                                    request.common().stream(),
-                                    request.common().includeUsage());
-                        })
-                .flatMap(order -> replies.text(order, response));
+        return replies.text(
+                () -> {
+                    CompletionRequest request =
+                            CompletionRequest.read(body, engine.model().vocabulary());
+                    ServedModel model = models.resolve(tenant, request.common().model());
+                    return new Replies.Order(
+                            tenant,
+                            model,
+                            request.prompt().ids(engine),
+                            request.common().sampling(MAX_TOKENS),
+                            request.common().stream(),
+                            request.common().includeUsage());
+                },
+                response);
     }
 }

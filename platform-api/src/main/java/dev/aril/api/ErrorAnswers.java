@@ -19,8 +19,10 @@ final class ErrorAnswers implements WebExceptionHandler {
 
     @Override
     public Mono<Void> handle(ServerWebExchange exchange, Throwable error) {
-        if (exchange.getResponse().isCommitted()
-                || DisconnectedClientHelper.isClientDisconnectedException(error)) {
+        if (DisconnectedClientHelper.isClientDisconnectedException(error)) {
+            return Mono.empty();
+        }
+        if (exchange.getResponse().isCommitted()) {
             return Mono.error(error);
         }
         Problem problem = Problems.of(error);

@@ -11,6 +11,7 @@ import dev.aril.tenancy.Tenant;
 import dev.aril.tenancy.UsageLedger;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.concurrent.Callable;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.springframework.stereotype.Component;
@@ -72,6 +73,20 @@ public final class Generations {
         } catch (RuntimeException e) {
             closed();
             throw e;
+        }
+    }
+
+    /**
+     * What a generation needs before it can start. The engine is not closed meanwhile.
+     *
+     * @throws EngineOverloaded if the server is going down
+     */
+    <T> T prepare(Callable<T> work) throws Exception {
+        opened();
+        try {
+            return work.call();
+        } finally {
+            closed();
         }
     }
 

@@ -4,6 +4,7 @@ import dev.aril.engine.SamplingParams;
 import dev.aril.tenancy.Tenant;
 import java.time.Clock;
 import java.util.UUID;
+import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.stereotype.Component;
@@ -27,21 +28,31 @@ final class Replies {
             boolean includeUsage) {}
 
     private final Generations generations;
+    private final Blocking blocking;
     private final ApiSettings settings;
     private final Clock clock;
 
-    Replies(Generations generations, ApiSettings settings, Clock clock) {
+    Replies(Generations generations, Blocking blocking, ApiSettings settings, Clock clock) {
         this.generations = generations;
+        this.blocking = blocking;
         this.settings = settings;
         this.clock = clock;
     }
 
-    Mono<Void> chat(Order order, ServerHttpResponse response) {
-        return reply(order, "chatcmpl-", WireFormat.Chat::new, response);
+    /**
+     * @param understanding reads the request, on a virtual thread
+     */
+    Mono<Void> chat(Callable<Order> understanding, ServerHttpResponse response) {
+        return blocking.call(() -> generations.prepare(understanding))
+                .flatMap(order -> reply(order, "chatcmpl-", WireFormat.Chat::new, response));
     }
 
-    Mono<Void> text(Order order, ServerHttpResponse response) {
-        return reply(order, "cmpl-", WireFormat.Text::new, response);
+    /**
+     * @param understanding reads the request, on a virtual thread
+     */
+    Mono<Void> text(Callable<Order> understanding, ServerHttpResponse response) {
+        return blocking.call(() -> generations.prepare(understanding))
+                .flatMap(order -> reply(order, "cmpl-", WireFormat.Text::new, response));
     }
 
     /** Refusals of the engine are thrown here, before anything is sent. */

@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.util.EnumSet;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferUtils;
@@ -38,7 +39,6 @@ final class UploadForm {
     private @Nullable String name;
     private @Nullable WritableByteChannel file;
     private boolean inPart;
-    private @Nullable PartEvent accepted;
 
     UploadForm(Adapters adapters, TenantId tenant) throws IOException {
         this.adapters = adapters;
@@ -46,8 +46,35 @@ final class UploadForm {
         this.upload = adapters.stage();
     }
 
-    /** Takes the next piece of the form and lets go of its buffer. */
-    synchronized void accept(PartEvent event) {
+    /**
+     * A piece of the form, whose buffer is let go of once: when a client hangs up, Reactor may
+     * discard a piece that it hands on at the same time.
+     */
+    static final class Piece {
+        private final PartEvent event;
+        private final AtomicBoolean taken = new AtomicBoolean();
+
+        Piece(PartEvent event) {
+            this.event = event;
+        }
+
+        private boolean take() {
+            return taken.compareAndSet(false, true);
+        }
+
+        void discard() {
+            if (take()) {
+                DataBufferUtils.release(event.content());
+            }
+        }
+    }
+
+    /** Takes the next piece and lets go of its buffer. */
+    synchronized void accept(Piece piece) {
+        if (!piece.take()) {
+            return;
+        }
+        PartEvent event = piece.event;
         try {
             if (!inPart) {
                 begin(event);
@@ -63,16 +90,6 @@ final class UploadForm {
         } catch (IOException | AdapterNameRefused e) {
             throw Exceptions.propagate(e);
         } finally {
-            accepted = event;
-            DataBufferUtils.release(event.content());
-        }
-    }
-
-    /**
-     * For a piece that nobody takes any more; one that {@link #accept} had is let go of already.
-     */
-    synchronized void discard(PartEvent event) {
-        if (event != accepted) {
             DataBufferUtils.release(event.content());
         }
     }

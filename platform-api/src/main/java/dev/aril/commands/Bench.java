@@ -52,8 +52,7 @@ public final class Bench implements Callable<Integer> {
         if (record) {
             Path file = here.home().resolve("bench/results/cpu.jsonl");
             Files.createDirectories(file.resolveSibling(""));
-            Files.writeString(
-                    file, lines, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            Files.writeString(file, lines, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         }
         return 0;
     }

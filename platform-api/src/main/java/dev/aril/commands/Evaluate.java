@@ -59,8 +59,7 @@ public final class Evaluate implements Callable<Integer> {
                 result.put("score", match.score());
             }
         } else {
-            Path file =
-                    text == null ? here.checkpoint().resolve("text/heldout-pride.txt") : text;
+            Path file = text == null ? here.checkpoint().resolve("text/heldout-pride.txt") : text;
             Perplexity perplexity =
                     Perplexity.of(
                             directory,
@@ -74,14 +73,13 @@ public final class Evaluate implements Callable<Integer> {
         if (json) {
             System.out.println(JsonMapper.shared().writeValueAsString(result));
         } else {
-            result.forEach(
-                    (key, value) ->
-                            System.out.println(
-                                    key
-                                            + ": "
-                                            + (value instanceof Double d
-                                                    ? String.format(Locale.ROOT, "%.3f", d)
-                                                    : value)));
+            result.forEach((key, value) ->
+                    System.out.println(
+                            key
+                                    + ": "
+                                    + (value instanceof Double d
+                                            ? String.format(Locale.ROOT, "%.3f", d)
+                                            : value)));
         }
         return 0;
     }

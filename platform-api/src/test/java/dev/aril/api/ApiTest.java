@@ -29,6 +29,7 @@ import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.test.context.DynamicPropertyRegistry;
 import org.springframework.test.context.DynamicPropertySource;
 import org.springframework.test.context.bean.override.convention.TestBean;
+import org.springframework.util.FileSystemUtils;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -80,7 +81,12 @@ abstract class ApiTest {
 
     private static Path temporaryFolder() {
         try {
-            return Files.createTempDirectory("aril-api-test");
+            Path folder = Files.createTempDirectory("aril-api-test");
+            // the contexts that use it live as long as the virtual machine
+            Runtime.getRuntime()
+                    .addShutdownHook(
+                            new Thread(() -> FileSystemUtils.deleteRecursively(folder.toFile())));
+            return folder;
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }

@@ -98,8 +98,17 @@ record BlockedInt4(
         int regular = in - outliers;
         int groups = regular / group;
         for (int g = 0; g < groups; g++) {
-            unpack((block * groups + g) * (group / 4) * COLUMNS, scratch.codes);
+            int from = (block * groups + g) * (group / 4) * COLUMNS;
             int scaleAt = (block * groups + g) * COLUMNS;
+            if (rows == 1) {
+                float scale = x.scales()[firstRow * (groups + 1) + g];
+                for (int v = 0; v < COLUMNS; v += 2 * W) {
+                    packedRow(from + v, x.codes(), firstRow * regular + g * group, scratch.sums);
+                    rescale(scratch.sums, 0, scale, scaleAt + v, tile, v);
+                }
+                continue;
+            }
+            unpack(from, scratch.codes);
             for (int r = 0; r < rows; r += 4) {
                 int n = Math.min(4, rows - r);
                 sums(scratch, x.codes(), (firstRow + r) * regular + g * group, regular, n);
@@ -120,6 +129,21 @@ record BlockedInt4(
         for (int r = 0; r < rows; r += 4) {
             outlierGroup(x, firstRow + r, Math.min(4, rows - r), block, scratch, tile, r * COLUMNS);
         }
+    }
+
+    /** Half a block's sums for one row of inputs, which is not worth unpacking a group for. */
+    private void packedRow(int from, short[] x, int a, short[] sums) {
+        ShortVector s0 = ShortVector.zero(Lanes.S);
+        ShortVector s1 = s0;
+        for (int k = 0, at = from; k < group; k += 4, at += COLUMNS) {
+            ShortVector packed = ShortVector.fromArray(Lanes.S, lanes, at);
+            s0 = s0.add(nibble(packed, 12).mul(ShortVector.broadcast(Lanes.S, x[a + k])));
+            s1 = s1.add(nibble(packed, 8).mul(ShortVector.broadcast(Lanes.S, x[a + k + 1])));
+            s0 = s0.add(nibble(packed, 4).mul(ShortVector.broadcast(Lanes.S, x[a + k + 2])));
+            ShortVector last = packed.lanewise(VectorOperators.ASHR, 12);
+            s1 = s1.add(last.mul(ShortVector.broadcast(Lanes.S, x[a + k + 3])));
+        }
+        s0.add(s1).intoArray(sums, 0);
     }
 
     /** One group's codes, a 16-bit lane each: [group, COLUMNS]. */

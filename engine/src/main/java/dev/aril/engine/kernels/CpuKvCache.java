@@ -167,22 +167,26 @@ abstract sealed class CpuKvCache implements Kernels.KvCache {
         void values(int layer, int block, int head, float[] out) {
             int run = run(block, head);
             int half = shape.headDim() / 2;
+            byte[] nibbles = values[layer];
+            float[] scales = valueScale[layer];
+            float[] zeros = valueZero[layer];
             for (int t = 0; t < TOKENS; t++) {
-                float scale = valueScale[layer][run * TOKENS + t];
-                float zero = valueZero[layer][run * TOKENS + t];
+                float scale = scales[run * TOKENS + t];
+                float shift = -zeros[run * TOKENS + t] * scale;
                 int at = (run * TOKENS + t) * half;
                 for (int i = 0; i < half; i += Lanes.WIDTH) {
-                    IntVector pair = Lanes.unsignedBytes(values[layer], at + i);
-                    Lanes.toFloat(pair.and(15))
-                            .sub(zero)
-                            .mul(scale)
-                            .intoArray(out, 2 * t * half + i);
-                    Lanes.toFloat(pair.lanewise(VectorOperators.LSHR, 4))
-                            .sub(zero)
-                            .mul(scale)
-                            .intoArray(out, (2 * t + 1) * half + i);
+                    IntVector pair = Lanes.unsignedBytes(nibbles, at + i);
+                    widen(pair.and(15), scale, shift, out, 2 * t * half + i);
+                    IntVector high = pair.lanewise(VectorOperators.LSHR, 4);
+                    widen(high, scale, shift, out, (2 * t + 1) * half + i);
                 }
             }
+        }
+
+        private static void widen(IntVector codes, float scale, float shift, float[] out, int at) {
+            Lanes.toFloat(codes)
+                    .fma(Lanes.broadcast(scale), Lanes.broadcast(shift))
+                    .intoArray(out, at);
         }
 
         @Override

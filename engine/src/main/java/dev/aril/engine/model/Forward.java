@@ -29,6 +29,9 @@ public final class Forward implements StepRunner {
     /** Slots for resident adapters; what limits them in practice is bytes. */
     private static final int ADAPTER_SLOTS = 1024;
 
+    /** How long the kernels run for nothing, before there is anything to do. */
+    private static final Duration WARM_UP = Duration.ofSeconds(2);
+
     /** A decoder layer on the device, with the inputs its projections read. */
     private record Layer(
             float[] attentionNorm,
@@ -69,6 +72,7 @@ public final class Forward implements StepRunner {
             new AtomicReferenceArray<>(ADAPTER_SLOTS);
     private Matrix logits;
     private @Nullable Observer observer;
+    private long warmUpEnd;
 
     /**
      * Puts the weights on the device.
@@ -162,18 +166,17 @@ public final class Forward implements StepRunner {
         }
     }
 
-    /**
-     * Runs a few rows again and again; what they write into the cache is overwritten by its users.
-     */
-    public void warmUp(Duration time) {
+    /** The virtual machine compiles what runs often: a few rows again and again. */
+    @Override
+    public boolean warmUp() {
+        if (warmUpEnd == 0) {
+            warmUpEnd = System.nanoTime() + WARM_UP.toNanos();
+        }
         int[] tokens = new int[5]; // kernels for four rows and for one
         int[] positions = {0, 1, 2, 3, 4};
         Rows.Span[] span = {new Rows.Span(0, tokens.length, new int[] {0})};
-        Rows rows = new Rows(tokens, positions, span, new Rows.Segment[0]);
-        long end = System.nanoTime() + time.toNanos();
-        while (System.nanoTime() < end) {
-            run(rows, positions);
-        }
+        run(new Rows(tokens, positions, span, new Rows.Segment[0]), positions);
+        return System.nanoTime() < warmUpEnd;
     }
 
     /** Shows the inputs of later runs to an observer. */

@@ -29,6 +29,16 @@ public interface StepRunner extends AutoCloseable {
     /** Empties a slot that no running sequence uses. */
     void evictAdapter(int slot);
 
+    /**
+     * Does a little work that makes later steps faster; called while nothing runs, so that it may
+     * write into any KV block.
+     *
+     * @return whether there is more of it to do
+     */
+    default boolean warmUp() {
+        return false;
+    }
+
     /** How many KV blocks the cache holds. */
     int kvBlocks();
 
