@@ -1,6 +1,6 @@
 /**
- * The GPU: which device there is, and later its memory, streams and kernels. A leaf: it knows no
- * model. See {@code cuda/RATIONALE.md} for what is here today.
+ * The GPU: which device there is, its memory, streams and kernels. A leaf: it knows no model. See
+ * {@code cuda/RATIONALE.md} for what is here today.
  */
 @NullMarked
 package dev.aril.cuda;

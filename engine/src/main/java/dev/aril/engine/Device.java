@@ -2,6 +2,8 @@ package dev.aril.engine;
 
 /** What computes. */
 public enum Device {
+    /** The first visible NVIDIA GPU. */
+    CUDA,
     /** All cores, vectorized. */
     CPU,
     /**

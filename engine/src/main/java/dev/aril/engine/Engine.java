@@ -7,16 +7,21 @@ import java.util.List;
 /** Prompt in, tokens out: the only way into this module. Safe for any number of threads. */
 public interface Engine extends AutoCloseable {
     /**
-     * Loads an Aril model and starts the thread that owns the device.
+     * Loads an Aril model on the GPU if there is one it can use, on the CPU otherwise, and starts
+     * the thread that owns the device.
      *
      * @param modelDirectory as written by {@link ModelImport}; see {@code engine/FORMAT.md}
      * @throws IOException if a file is missing or its digest is not the recorded one
      */
     static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
-        return start(modelDirectory, settings, Device.CPU);
+        return EngineLoop.start(modelDirectory, settings);
     }
 
-    /** As {@link #start(Path, EngineSettings)}, on a device of the caller's choice. */
+    /**
+     * As {@link #start(Path, EngineSettings)}, on a device of the caller's choice.
+     *
+     * @throws IllegalStateException if it is not there, with the reason
+     */
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
         return EngineLoop.start(modelDirectory, settings, device);

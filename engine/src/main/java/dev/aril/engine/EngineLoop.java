@@ -1,6 +1,10 @@
 package dev.aril.engine;
 
+import dev.aril.cuda.CudaException;
+import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.CudaKernels;
+import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.ReferenceKernels;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
@@ -26,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -151,19 +156,29 @@ final class EngineLoop implements Engine {
         this.stats = snapshot();
     }
 
+    /** On the GPU where this process can use one and it takes the model, or else on the CPU. */
+    static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
+        Optional<String> reason = CudaKernels.unusable();
+        if (reason.isEmpty()) {
+            try {
+                return start(modelDirectory, settings, Device.CUDA);
+            } catch (IllegalArgumentException | OutOfDeviceMemory | CudaException e) {
+                LOG.warn("the GPU does not take this model", e);
+                reason = Optional.of(String.valueOf(e.getMessage()));
+            }
+        }
+        LOG.info("no GPU is used: {}", reason.orElseThrow());
+        return start(modelDirectory, settings, Device.CPU);
+    }
+
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
         Tokenizer tokenizer = Tokenizer.open(modelDirectory);
+        Kernels kernels = null;
         try (ModelFiles files = ModelFiles.open(modelDirectory)) {
+            kernels = kernels(device, settings);
             Forward forward =
-                    new Forward(
-                            files,
-                            switch (device) {
-                                case CPU -> new CpuKernels(settings.threads());
-                                case REFERENCE -> new ReferenceKernels();
-                            },
-                            settings.tokenBudget(),
-                            settings.kvBytes());
+                    new Forward(files, kernels, settings.tokenBudget(), settings.kvBytes());
             LOG.info("{} runs on the {}", files.card().name(), forward.device());
             return new EngineLoop(
                             files.card(),
@@ -176,8 +191,19 @@ final class EngineLoop implements Engine {
                     .begin();
         } catch (IOException | RuntimeException e) {
             tokenizer.close();
+            if (kernels != null) {
+                kernels.close();
+            }
             throw e;
         }
+    }
+
+    private static Kernels kernels(Device device, EngineSettings settings) {
+        return switch (device) {
+            case CUDA -> new CudaKernels(0);
+            case CPU -> new CpuKernels(settings.threads());
+            case REFERENCE -> new ReferenceKernels();
+        };
     }
 
     private static AdapterSummary verify(Path folder, ModelConfig config) throws AdapterRejected {

@@ -117,6 +117,9 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void unload(Adapter adapter) {} // the heap's
+
+    @Override
     public KvCache allocate(KvShape shape) {
         return CpuKvCache.of(shape);
     }

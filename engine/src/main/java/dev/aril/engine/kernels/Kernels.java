@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Handles ({@link Matrix}, {@link Linear}, …) belong to the instance that made them. Not thread
  * safe: one thread drives a device.
  */
-public sealed interface Kernels extends AutoCloseable permits CpuKernels, ReferenceKernels {
+public sealed interface Kernels extends AutoCloseable
+        permits CpuKernels, CudaKernels, ReferenceKernels {
     /** Positions in a KV block. */
     int BLOCK_TOKENS = 16;
 
@@ -77,9 +78,14 @@ public sealed interface Kernels extends AutoCloseable permits CpuKernels, Refere
     Table loadTable(short[] bits, int rows, int columns);
 
     /**
+     * Safe beside a running step, on any thread.
+     *
      * @param adapter [layers][{@link LowRank#COUNT}], null where a projection is not adapted
      */
     Adapter load(@Nullable LowRank[][] adapter);
+
+    /** Frees an adapter that no running step uses. */
+    void unload(Adapter adapter);
 
     KvCache allocate(KvShape shape);
 

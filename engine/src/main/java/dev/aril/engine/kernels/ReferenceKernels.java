@@ -88,6 +88,9 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public void unload(Adapter adapter) {} // the heap's
+
+    @Override
     public KvCache allocate(KvShape shape) {
         int size =
                 Math.toIntExact(

@@ -1,4 +1,4 @@
-/** One method an operation; the CPU's implementation and the plain-loop oracle. */
+/** One method an operation; the CPU, the GPU and the plain-loop oracle. */
 @NullMarked
 package dev.aril.engine.kernels;
 

@@ -230,7 +230,9 @@ public final class Forward implements StepRunner {
                     rows, layer.downInput(), layer.get(Projection.DOWN), l, LowRank.DOWN, hidden);
         }
         if (sampled.length > logits.rows()) {
-            logits = kernels.matrix(sampled.length, config.vocabulary());
+            // memory on a device is not given back: grow in few steps
+            int room = Math.min(hidden.rows(), 4 * logits.rows());
+            logits = kernels.matrix(Math.max(room, sampled.length), config.vocabulary());
         }
         kernels.logits(sampled, hidden, finalNorm, config.normEpsilon(), head, logits);
         return kernels.read(logits, sampled.length);
@@ -293,7 +295,10 @@ public final class Forward implements StepRunner {
 
     @Override
     public void evictAdapter(int slot) {
-        adapters.set(slot, null);
+        Adapter evicted = adapters.getAndSet(slot, null);
+        if (evicted != null) {
+            kernels.unload(evicted);
+        }
     }
 
     public ModelConfig config() {

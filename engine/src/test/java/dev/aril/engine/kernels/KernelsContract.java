@@ -471,6 +471,68 @@ abstract class KernelsContract {
         assertThat(results[1]).isEqualTo(results[0]);
     }
 
+    /** Contexts of several chunks, groups of query heads of several sizes, the largest rank. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void longContextsAndLargeGroups(boolean quantized) {
+        List<Shape> shapes =
+                List.of(
+                        new Shape(256, 256, 5, 1, 64),
+                        new Shape(256, 256, 4, 2, 128),
+                        new Shape(384, 256, 8, 2, 64),
+                        new Shape(256, 256, 3, 1, 128));
+        for (Shape shape : shapes) {
+            if (quantized && shape.queries() % GROUP != 0) {
+                continue; // the output projection's input is cut into whole groups
+            }
+            Layer layer = new Layer(quantized, shape);
+            int count = 263;
+            float[] x = outlying(count, shape.hidden);
+            @Nullable LowRank[][] adapter = adapter(256, shape);
+            float[] expected = longRun(reference, layer, shape, adapter, x, count);
+            float[] actual = longRun(kernels, layer, shape, adapter, x, count);
+            if (quantized) {
+                assertMostlyClose(actual, expected);
+            } else {
+                assertClose(actual, expected, 2e-5);
+            }
+        }
+    }
+
+    /** Attention's output of a sequence of 263 rows, the second half of which has an adapter. */
+    private static float[] longRun(
+            Kernels k, Layer layer, Shape s, @Nullable LowRank[][] adapter, float[] x, int count) {
+        int[] blocks = new int[17];
+        int[] positions = new int[count];
+        Arrays.setAll(blocks, b -> 16 - b);
+        Arrays.setAll(positions, i -> i);
+        Rows rows =
+                new Rows(
+                        new int[count],
+                        positions,
+                        new Rows.Span[] {new Rows.Span(0, count, blocks)},
+                        new Rows.Segment[] {new Rows.Segment(131, 132, k.load(adapter))});
+        Matrix hidden = k.matrix(count, s.hidden);
+        k.write(hidden, x);
+        Matrix queries = k.matrix(count, s.queries());
+        KvCache cache = k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, layer.quantized));
+        Activation in = k.activation(count, s.hidden, layer.attention);
+        Activation out = k.activation(count, s.queries(), layer.output);
+        k.normalize(rows, hidden, layer.norm, 1e-5f, in);
+        k.projectQkv(
+                rows,
+                in,
+                k.load(layer.w[0]),
+                k.load(layer.w[1]),
+                k.load(layer.w[2]),
+                0,
+                Rope.of(300, s.headDim, 10_000),
+                cache,
+                queries);
+        k.attend(rows, queries, cache, 0, out);
+        return k.readPlain(out, count);
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 5, 33})
     void logitsOfTheRowsAskedFor(int asked) {

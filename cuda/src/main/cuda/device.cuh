@@ -1,0 +1,161 @@
+// What several kernels share: warp-wide Hadamard transforms, the activation's codes, adapters.
+//
+// Compiled with --fmad=false: a sum of products is fused only where fmaf says so, because the codes of
+// FORMAT.md are defined to the bit.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <stdint.h>
+
+constexpr int kGroup = 128;         // channels that share a scale; also the number of outliers
+constexpr int kBlockTokens = 16;    // positions in a KV block
+constexpr int kProjections = 7;     // of a layer, as LowRank numbers them
+constexpr int kMaxRank = 256;       // floats between two rows of shrunk inputs
+constexpr float kRound = 12582912.0f;  // added and taken away it rounds to nearest, ties to even
+constexpr float kTiny = 1e-5f;
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+// One projection of one adapter: y += b·(a·x). rank 0 where it is not adapted.
+struct LowRankPair {
+    const float* a;  // [rank, in]
+    const float* b;  // [out, stride], zero from rank on
+    int rank;
+    int stride;  // rank rounded up to 4
+};
+
+constexpr int kTileRows = 8;
+
+// Up to 8 consecutive rows of one adapter; rows in no tile have none.
+struct Tile {
+    const LowRankPair* adapter;  // [layers, 7]
+    int firstRow;
+    int count;
+};
+
+__device__ __forceinline__ float warp_max(float x) {
+#pragma unroll
+    for (int mask = 16; mask > 0; mask /= 2) {
+        x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, mask));
+    }
+    return x;
+}
+
+__device__ __forceinline__ float warp_min(float x) { return -warp_max(-x); }
+
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+    for (int mask = 16; mask > 0; mask /= 2) {
+        x += __shfl_xor_sync(kAllLanes, x, mask);
+    }
+    return x;
+}
+
+// The normalized Hadamard transform of 32 N values, N consecutive ones a lane; stages from neighbours
+// outwards, the norm last.
+template <int N>
+__device__ __forceinline__ void hadamard(float (&x)[N]) {
+    constexpr float norm = N == 2 ? 0.125f : 0.08838834764831845f;
+    static_assert(N == 2 || N == 4, "64 or 128 values");
+    const int lane = threadIdx.x & 31;
+#pragma unroll
+    for (int h = 1; h < N; h *= 2) {
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            if ((i & h) == 0) {
+                const float a = x[i];
+                const float b = x[i + h];
+                x[i] = a + b;
+                x[i + h] = a - b;
+            }
+        }
+    }
+#pragma unroll
+    for (int mask = 1; mask < 32; mask *= 2) {
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            const float other = __shfl_xor_sync(kAllLanes, x[i], mask);
+            x[i] = (lane & mask) ? other - x[i] : x[i] + other;
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        x[i] *= norm;
+    }
+}
+
+// Where a layer's input goes.
+struct Input {
+    float* plain;            // [rows, columns]
+    const int* order;        // [columns] channel order[j] comes j-th; null for the identity
+    int8_t* codes;           // [rows, columns], the outlier group last; null for a bf16 layer
+    float* scales;           // [rows, groups + 1]
+    __nv_bfloat16* planes;   // [3, capacity, columns]: high, middle, low part; null for a quantized layer
+    int columns;
+    int capacity;  // rows there is memory for
+    float clip;
+    int unused;
+};
+
+// One group of a row, 4 consecutive values a lane, to its codes and scale.
+__device__ __forceinline__ void quantize_group(const Input& in, int row, int g, float (&x)[4]) {
+    const int groups = in.columns / kGroup - 1;
+    const bool outlier = g == groups;
+    if (!outlier) {
+        hadamard<4>(x);
+    }
+    float most = kTiny;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        most = fmaxf(most, fabsf(x[i]));
+    }
+    most = warp_max(most);
+    const float scale = outlier ? most / 127.0f : most * in.clip / 7.0f;
+    const float inverse = 1.0f / scale;
+    const float low = outlier ? -127.0f : -8.0f;
+    const float high = outlier ? 127.0f : 7.0f;
+    int8_t code[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const float rounded = x[i] * inverse + kRound - kRound;
+        code[i] = (int8_t)(int)fminf(fmaxf(rounded, low), high);
+    }
+    const int lane = threadIdx.x & 31;
+    char4* to = reinterpret_cast<char4*>(in.codes + (size_t)row * in.columns + g * kGroup);
+    to[lane] = make_char4(code[0], code[1], code[2], code[3]);
+    if (lane == 0) {
+        in.scales[(size_t)row * (groups + 1) + g] = scale;
+    }
+}
+
+// x = high + middle + low, each bf16: all 24 bits of a float.
+__device__ __forceinline__ void split(const Input& in, int row, int c, float x) {
+    const size_t plane = (size_t)in.capacity * in.columns;
+    const size_t at = (size_t)row * in.columns + c;
+    const __nv_bfloat16 high = __float2bfloat16_rn(x);
+    const float rest = x - __bfloat162float(high);
+    const __nv_bfloat16 middle = __float2bfloat16_rn(rest);
+    in.planes[at] = high;
+    in.planes[at + plane] = middle;
+    in.planes[at + 2 * plane] = __float2bfloat16_rn(rest - __bfloat162float(middle));
+}
+
+// A row that lies in shared memory, by a whole thread block: codes, or the three planes.
+__device__ __forceinline__ void encode_row(const Input& in, int row, const float* x) {
+    if (in.codes != nullptr) {
+        const int lane = threadIdx.x & 31;
+        for (int g = threadIdx.x / 32; g < in.columns / kGroup; g += blockDim.x / 32) {
+            float v[4];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const int j = g * kGroup + lane * 4 + i;
+                v[i] = x[in.order == nullptr ? j : in.order[j]];
+            }
+            quantize_group(in, row, g, v);
+        }
+    } else {
+        for (int c = threadIdx.x; c < in.columns; c += blockDim.x) {
+            split(in, row, c, x[c]);
+        }
+    }
+}

@@ -1,0 +1,685 @@
+package dev.aril.engine.kernels;
+
+import static dev.aril.engine.kernels.CudaMemory.roundUp;
+
+import dev.aril.cuda.Arguments;
+import dev.aril.cuda.CudaContext;
+import dev.aril.cuda.CudaDevice;
+import dev.aril.cuda.CudaModule;
+import dev.aril.cuda.CudaStream;
+import dev.aril.cuda.DeviceMemory;
+import dev.aril.cuda.PinnedBuffer;
+import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
+import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
+import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
+import dev.aril.engine.kernels.CudaMemory.DeviceCache;
+import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
+import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
+import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
+import dev.aril.engine.kernels.CudaMemory.DeviceTable;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An NVIDIA GPU of compute capability 8.0 or newer. Operations are queued on one stream and return
+ * at once; {@link #read} waits. Adapters are loaded on a second stream, by any thread, beside
+ * running steps; everything else belongs to one thread at a time.
+ */
+public final class CudaKernels implements Kernels {
+    private static final int GROUP = 128;
+
+    /** Outputs of a tile of the matrix products. */
+    private static final int TILE = 16;
+
+    /** Outputs that a thread block of lora_expand takes. */
+    private static final int EXPAND = 128;
+
+    /** Positions that one thread block attends to. */
+    private static final int CHUNK = 128;
+
+    /** What the arena takes of the free memory where no size is asked for. */
+    private static final double SHARE = 0.9;
+
+    private final CudaContext context;
+    private final DeviceMemory memory;
+    private final CudaStream stream;
+    private final CudaUploads uploads;
+    private final CudaLoader loader;
+    private final CudaPrograms programs;
+    private final CudaStep step;
+    private final Arguments arguments = new Arguments();
+    private final Scratch keyValue = new Scratch();
+    private final Scratch gateUp = new Scratch();
+    private final Scratch shrunk = new Scratch();
+    private final Scratch parts = new Scratch();
+    private final CudaInlet picked;
+
+    /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
+    private final Map<Object, Long> constants = new IdentityHashMap<>();
+
+    private PinnedBuffer transfer;
+    private @Nullable DeviceActivation normed;
+    private @Nullable Thread bound;
+
+    /** Memory that grows with the largest step, and is used within one operation. */
+    private final class Scratch {
+        private long address;
+        private long size;
+
+        long floats(long count) {
+            if (4 * count > size) {
+                if (size > 0) {
+                    stream.synchronize(); // nobody reads the old one
+                    memory.free(address);
+                    size = 0;
+                }
+                address = memory.allocate(4 * count);
+                size = 4 * count;
+            }
+            return address;
+        }
+    }
+
+    /**
+     * Takes the device.
+     *
+     * @param bytes of device memory for everything; 0 takes most of what is free
+     * @throws IllegalStateException if there is no usable device or this build has no kernels, with
+     *     the reason
+     */
+    public CudaKernels(long bytes) {
+        Optional<String> reason = unusable();
+        if (reason.isPresent() || !(CudaDevice.first() instanceof CudaDevice.Usable device)) {
+            throw new IllegalStateException("no GPU to run on: " + reason.orElse("none"));
+        }
+        context = CudaContext.open(device);
+        bound = Thread.currentThread();
+        memory =
+                new DeviceMemory(context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
+        stream = new CudaStream();
+        transfer = new PinnedBuffer(1 << 20);
+        programs = new CudaPrograms();
+        uploads = new CudaUploads(context);
+        loader = new CudaLoader(memory, uploads);
+        step = new CudaStep(memory, stream);
+        picked = new CudaInlet(memory, stream);
+    }
+
+    /** Why this process cannot run on a GPU; empty if it can. */
+    public static Optional<String> unusable() {
+        if (CudaDevice.first() instanceof CudaDevice.Unusable(String reason)) {
+            return Optional.of(reason);
+        }
+        return CudaPrograms.packaged()
+                ? Optional.empty()
+                : Optional.of("this build has no GPU kernels; nvcc was missing when it was made");
+    }
+
+    @Override
+    public String device() {
+        CudaDevice.Usable device = context.device();
+        return device.name() + ", " + (memory.capacity() >> 20) + " MiB of its memory";
+    }
+
+    private void bind() {
+        Thread current = Thread.currentThread();
+        if (current != bound) {
+            context.bind();
+            bound = current;
+        }
+    }
+
+    @Override
+    public Matrix matrix(int rows, int columns) {
+        return new DeviceMatrix(rows, columns, memory.allocate(4L * rows * columns));
+    }
+
+    @Override
+    public Activation activation(int rows, int columns, @Nullable InputSpec spec) {
+        if (4L * columns > CudaPrograms.SHARED_BYTES && !wide(columns)) {
+            throw new IllegalArgumentException("a layer's input may not be " + columns + " wide");
+        }
+        long plain = memory.allocate(4L * rows * columns);
+        if (spec == null) {
+            require(columns % 64 == 0, "the width of a bf16 layer's input", "of 64", columns);
+            long planes = memory.allocate(3L * 2 * rows * columns);
+            return new DeviceActivation(rows, columns, null, plain, 0, 0, planes, 0);
+        }
+        require(columns % GROUP == 0, "the width of a quantized layer's input", "of 128", columns);
+        check(spec.group(), spec.outliers());
+        long codes = memory.allocate((long) rows * columns);
+        long scales = memory.allocate(4L * rows * (columns / GROUP));
+        return new DeviceActivation(rows, columns, spec, plain, codes, scales, 0, order(spec));
+    }
+
+    /** Only the MLP's inner input, which needs no shared memory, may be so wide. */
+    private static boolean wide(int columns) {
+        return columns % GROUP == 0;
+    }
+
+    private static void require(boolean met, String what, String multiple, int value) {
+        if (!met) {
+            throw new IllegalArgumentException(
+                    what + " must be a multiple " + multiple + " on the GPU, not " + value);
+        }
+    }
+
+    private static void check(int group, int outliers) {
+        if (group != GROUP || outliers != GROUP) {
+            throw new IllegalArgumentException(
+                    "the GPU kernels take groups of 128 with 128 outliers, not "
+                            + group
+                            + " with "
+                            + outliers);
+        }
+    }
+
+    private long order(@Nullable InputSpec spec) {
+        return spec == null || spec.order() == null ? 0 : constant(spec.order());
+    }
+
+    @Override
+    public Activation sharing(Activation memory, @Nullable InputSpec spec) {
+        DeviceActivation own = (DeviceActivation) memory;
+        if ((spec == null) != (own.spec() == null)) {
+            throw new IllegalArgumentException(
+                    "plain and quantized layers cannot share an input's memory");
+        }
+        if (spec != null) {
+            check(spec.group(), spec.outliers());
+        }
+        return new DeviceActivation(
+                own.rows(),
+                own.columns(),
+                spec,
+                own.plain(),
+                own.codes(),
+                own.scales(),
+                own.planes(),
+                order(spec));
+    }
+
+    @Override
+    public Linear load(LinearWeights weights) {
+        bind();
+        return switch (weights) {
+            case LinearWeights.Bf16 w -> {
+                require(w.in() % 64 == 0, "the input width of a bf16 layer", "of 64", w.in());
+                yield new DeviceBf16(w.out(), w.in(), place(w.bits()));
+            }
+            case LinearWeights.Int4 w -> pack(w);
+        };
+    }
+
+    private long place(short[] bits) {
+        long address = memory.allocate(2L * bits.length);
+        uploads.copy(address, bits);
+        return address;
+    }
+
+    private DeviceInt4 pack(LinearWeights.Int4 w) {
+        check(w.group(), w.outliers());
+        require(w.in() % GROUP == 0, "the input width of an INT4 layer", "of 128", w.in());
+        int padded = roundUp(w.out(), TILE);
+        int groups = w.groups();
+        long weights = memory.allocate((long) padded * groups * GROUP / 2);
+        long scales = memory.allocate(2L * padded * groups);
+        long outliers = memory.allocate((long) padded * GROUP);
+        long outlierScales = memory.allocate(4L * padded);
+        uploads.clear(outliers, (long) padded * GROUP);
+        uploads.clear(outlierScales, 4L * padded);
+        uploads.copy(outliers, w.outlierCodes());
+        uploads.copy(outlierScales, w.outlierScales());
+        if (groups > 0) {
+            long rawNibbles = memory.allocate(w.nibbles().length);
+            long rawScales = memory.allocate(2L * w.scales().length);
+            uploads.copy(rawNibbles, w.nibbles());
+            uploads.copy(rawScales, w.scales());
+            arguments
+                    .begin()
+                    .put(rawNibbles)
+                    .put(rawScales)
+                    .put(weights)
+                    .put(scales)
+                    .put(w.out())
+                    .put(groups);
+            launch(programs.packInt4, groups, padded / TILE, 1, 256, 0);
+            stream.synchronize();
+            memory.free(rawNibbles);
+            memory.free(rawScales);
+        }
+        return new DeviceInt4(w.out(), w.in(), weights, scales, outliers, outlierScales);
+    }
+
+    @Override
+    public Table loadTable(short[] bits, int rows, int columns) {
+        bind();
+        return new DeviceTable(rows, columns, place(bits));
+    }
+
+    @Override
+    public Adapter load(@Nullable LowRank[][] adapter) {
+        return loader.load(adapter);
+    }
+
+    @Override
+    public void unload(Adapter adapter) {
+        memory.free(((DeviceAdapter) adapter).address());
+    }
+
+    @Override
+    public KvCache allocate(KvShape shape) {
+        if (shape.headDim() != 64 && shape.headDim() != 128) {
+            throw new IllegalArgumentException(
+                    "head_dim must be 64 or 128 on the GPU, not " + shape.headDim());
+        }
+        return new DeviceCache(
+                shape,
+                memory.allocate(DeviceCache.valueBytes(shape)),
+                shape.quantized() ? memory.allocate(DeviceCache.scaleBytes(shape)) : 0);
+    }
+
+    @Override
+    public float[] read(Matrix matrix, int rows) {
+        return download(((DeviceMatrix) matrix).address(), rows * matrix.columns());
+    }
+
+    @Override
+    public float[] readPlain(Activation activation, int rows) {
+        return download(((DeviceActivation) activation).plain(), rows * activation.columns());
+    }
+
+    /** Waits for all work, also where nothing is wanted. */
+    private float[] download(long from, int count) {
+        bind();
+        float[] values = new float[count];
+        if (count > 0) {
+            stream.copyOut(transfer(4L * count), from, 4L * count);
+        }
+        stream.synchronize();
+        transfer.bytes().asFloatBuffer().get(0, values);
+        return values;
+    }
+
+    @Override
+    public void write(Matrix matrix, float[] values) {
+        bind();
+        PinnedBuffer buffer = transfer(4L * values.length);
+        buffer.bytes().asFloatBuffer().put(0, values);
+        stream.copyIn(((DeviceMatrix) matrix).address(), buffer, 4L * values.length);
+        stream.synchronize();
+    }
+
+    private PinnedBuffer transfer(long bytes) {
+        if (transfer.size() < bytes) {
+            stream.synchronize();
+            transfer.close();
+            transfer = new PinnedBuffer(Math.toIntExact(bytes));
+        }
+        return transfer;
+    }
+
+    private long constant(float[] values) {
+        return constants.computeIfAbsent(
+                values,
+                key -> {
+                    long address = memory.allocate(4L * values.length);
+                    uploads.copy(address, values);
+                    return address;
+                });
+    }
+
+    private long constant(int[] values) {
+        return constants.computeIfAbsent(
+                values,
+                key -> {
+                    long address = memory.allocate(4L * values.length);
+                    uploads.copy(address, values);
+                    return address;
+                });
+    }
+
+    private void begin(Rows rows) {
+        bind();
+        step.take(rows);
+    }
+
+    private void launch(CudaModule.Kernel kernel, int x, int y, int z, int block, int shared) {
+        if (y > 0 && x > 0 && z > 0) {
+            stream.launch(kernel, x, y, z, block, shared, arguments);
+        }
+    }
+
+    /** The struct Input of device.cuh. */
+    private void put(DeviceActivation input) {
+        InputSpec spec = input.spec();
+        arguments
+                .put(input.plain())
+                .put(input.order())
+                .put(input.codes())
+                .put(input.scales())
+                .put(input.planes())
+                .put(input.columns())
+                .put(input.rows())
+                .put(spec == null ? 1f : spec.clip())
+                .put(0);
+    }
+
+    @Override
+    public void embed(Rows rows, Table table, Matrix hidden) {
+        begin(rows);
+        DeviceTable t = (DeviceTable) table;
+        arguments
+                .begin()
+                .put(step.tokens())
+                .put(t.address())
+                .put(((DeviceMatrix) hidden).address())
+                .put(t.columns());
+        launch(programs.embed, rows.count(), 1, 1, 256, 0);
+    }
+
+    @Override
+    public void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out) {
+        begin(rows);
+        normalize(rows.count(), 0, hidden, weight, epsilon, (DeviceActivation) out);
+    }
+
+    /**
+     * @param picked [count] which rows of hidden, 0 for the first ones
+     */
+    private void normalize(
+            int count,
+            long picked,
+            Matrix hidden,
+            float[] weight,
+            float epsilon,
+            DeviceActivation out) {
+        int shared = shared(out);
+        arguments.begin().put(((DeviceMatrix) hidden).address()).put(constant(weight)).put(picked);
+        put(out);
+        arguments.put(epsilon);
+        launch(programs.normalize, count, 1, 1, 512, shared);
+    }
+
+    /** Bytes for a row; the norm and the end of attention hold one in shared memory. */
+    private static int shared(DeviceActivation out) {
+        int bytes = 4 * out.columns();
+        if (bytes > CudaPrograms.SHARED_BYTES) {
+            throw new IllegalArgumentException(
+                    "a layer's input may be at most "
+                            + CudaPrograms.SHARED_BYTES / 4
+                            + " wide here, not "
+                            + out.columns());
+        }
+        return bytes;
+    }
+
+    /**
+     * The shrink of consecutive projections that read one input.
+     *
+     * @return whether any row's adapter has one of them
+     */
+    private boolean shrink(Rows rows, DeviceActivation in, int layer, int projection, int count) {
+        int stride = 0;
+        for (Rows.Segment segment : rows.segments()) {
+            stride =
+                    Math.max(
+                            stride,
+                            ((DeviceAdapter) segment.adapter()).stride(layer, projection, count));
+        }
+        if (stride == 0) {
+            return false;
+        }
+        long v = shrunk.floats((long) count * rows.count() * CudaLoader.MAX_RANK);
+        arguments
+                .begin()
+                .put(step.tiles())
+                .put(in.plain())
+                .put(v)
+                .put(in.columns())
+                .put(rows.count())
+                .put(layer)
+                .put(projection);
+        launch(programs.loraShrink, stride, step.tileCount(), count, 256, 0);
+        return true;
+    }
+
+    /**
+     * One or more projections of an input, adapters included.
+     *
+     * @param projection which of the adapters' matrices the first is; the others follow it
+     * @param outputs where each one's [count, out] goes
+     */
+    private void project(
+            Rows rows,
+            DeviceActivation in,
+            int layer,
+            int projection,
+            boolean add,
+            long[] outputs,
+            Linear... linears) {
+        boolean adapted = shrink(rows, in, layer, projection, linears.length);
+        gemm(rows.count(), in, add, outputs, linears);
+        if (adapted) {
+            expand(rows, layer, projection, outputs, linears);
+        }
+    }
+
+    /** Adds the adapters' parts. */
+    private void expand(Rows rows, int layer, int projection, long[] outputs, Linear... linears) {
+        arguments.begin().put(step.tiles()).put(shrunk.address);
+        int blocks = 0;
+        for (int s = 0; s < 3; s++) {
+            boolean there = s < linears.length;
+            int out = there ? linears[s].out() : 0;
+            arguments.put(there ? outputs[s] : 0L).put(out).put(blocks);
+            blocks += roundUp(out, EXPAND) / EXPAND;
+        }
+        arguments.put(linears.length).put(rows.count()).put(layer).put(projection);
+        launch(programs.loraExpand, blocks, step.tileCount(), 1, EXPAND, 0);
+    }
+
+    private void gemm(
+            int count, DeviceActivation in, boolean add, long[] outputs, Linear... linears) {
+        boolean quantized = in.spec() != null;
+        CudaPrograms.Gemm gemm = programs.gemm(quantized, count);
+        arguments.begin();
+        int tiles = 0;
+        for (int s = 0; s < 3; s++) {
+            if (s < linears.length) {
+                put((DeviceLinear) linears[s], quantized, in, outputs[s], tiles);
+                tiles += roundUp(linears[s].out(), gemm.outputs()) / gemm.outputs();
+            } else {
+                arguments.put(0L).put(0L).put(0L).put(0L).put(0L).put(0).put(0);
+            }
+        }
+        arguments
+                .put(in.codes())
+                .put(in.scales())
+                .put(in.planes())
+                .put(linears.length)
+                .put(count)
+                .put(in.columns())
+                .put(in.rows())
+                .put(add ? 1 : 0);
+        int columns = (count + gemm.tokens() - 1) / gemm.tokens();
+        launch(gemm.kernel(), tiles, columns, 1, gemm.threads(), 0);
+    }
+
+    /** The struct Slice of gemm.cuh. */
+    private void put(
+            DeviceLinear linear,
+            boolean quantized,
+            DeviceActivation in,
+            long output,
+            int firstTile) {
+        if (linear instanceof DeviceInt4 != quantized || linear.in() != in.columns()) {
+            throw new IllegalArgumentException("a layer was given another layer's input");
+        }
+        arguments.put(linear.weights());
+        if (linear instanceof DeviceInt4 w) {
+            arguments.put(w.scales()).put(w.outliers()).put(w.outlierScales());
+        } else {
+            arguments.put(0L).put(0L).put(0L);
+        }
+        arguments.put(output).put(linear.out()).put(firstTile);
+    }
+
+    @Override
+    public void projectQkv(
+            Rows rows,
+            Activation in,
+            Linear q,
+            Linear k,
+            Linear v,
+            int layer,
+            Rope rope,
+            KvCache cache,
+            Matrix queries) {
+        begin(rows);
+        DeviceCache kv = (DeviceCache) cache;
+        int headDim = kv.shape().headDim();
+        int heads = q.out() / headDim;
+        int count = rows.count();
+        long query = ((DeviceMatrix) queries).address();
+        long key = keyValue.floats(2L * count * k.out());
+        long value = key + 4L * count * k.out();
+        project(
+                rows,
+                (DeviceActivation) in,
+                layer,
+                LowRank.Q,
+                false,
+                new long[] {query, key, value},
+                q,
+                k,
+                v);
+        long cos = constant(rope.cos());
+        long sin = constant(rope.sin());
+        arguments.begin().put(query).put(key).put(value).put(cos).put(sin);
+        put(kv, layer);
+        arguments.put(heads);
+        int all = heads + 2 * kv.shape().heads();
+        launch(programs.ropeAppend(headDim), (all + 3) / 4, count, 1, 128, 0);
+    }
+
+    /** The struct Cache of cache.cuh. */
+    private void put(DeviceCache kv, int layer) {
+        arguments
+                .put(kv.values(layer))
+                .put(kv.scales(layer))
+                .put(step.blocks())
+                .put(step.tables())
+                .put(step.positions())
+                .put(kv.shape().heads())
+                .put(0);
+    }
+
+    @Override
+    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+        begin(rows);
+        DeviceCache kv = (DeviceCache) cache;
+        DeviceActivation to = (DeviceActivation) out;
+        KvShape shape = kv.shape();
+        int headDim = shape.headDim();
+        int heads = to.columns() / headDim;
+        int chunks = (step.longest() + CHUNK - 1) / CHUNK;
+        long part = parts.floats((long) rows.count() * heads * chunks * (headDim + 2));
+        arguments.begin().put(((DeviceMatrix) queries).address()).put(part);
+        put(kv, layer);
+        arguments.put(heads).put(chunks).put((float) (1 / Math.sqrt(headDim)));
+        int together = Math.min(4, heads / shape.heads());
+        launch(
+                programs.attentionPart(headDim, together, shape.quantized()),
+                chunks,
+                shape.heads(),
+                rows.count(),
+                CHUNK,
+                0);
+        int shared = shared(to);
+        arguments.begin().put(part).put(step.positions());
+        put(to);
+        arguments.put(heads).put(chunks).put(shape.quantized() ? 1 : 0);
+        launch(programs.attentionMerge(headDim), rows.count(), 1, 1, 512, shared);
+    }
+
+    @Override
+    public void projectAdd(
+            Rows rows, Activation in, Linear w, int layer, int projection, Matrix hidden) {
+        begin(rows);
+        long[] to = {((DeviceMatrix) hidden).address()};
+        project(rows, (DeviceActivation) in, layer, projection, true, to, w);
+    }
+
+    @Override
+    public void gateUp(
+            Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out) {
+        begin(rows);
+        DeviceActivation to = (DeviceActivation) out;
+        require(to.columns() % GROUP == 0, "the MLP's width", "of 128", to.columns());
+        if (to.order() != 0) {
+            throw new IllegalArgumentException(
+                    "gate and up must write in the order that down reads");
+        }
+        int count = rows.count();
+        long g = gateUp.floats(2L * count * to.columns());
+        long u = g + 4L * count * to.columns();
+        project(
+                rows,
+                (DeviceActivation) in,
+                layer,
+                LowRank.GATE,
+                false,
+                new long[] {g, u},
+                gate,
+                up);
+        arguments.begin().put(g).put(u);
+        put(to);
+        launch(programs.silu, (to.columns() / GROUP + 7) / 8, count, 1, 256, 0);
+    }
+
+    @Override
+    public void logits(
+            int[] rowIndexes,
+            Matrix hidden,
+            float[] weight,
+            float epsilon,
+            Linear head,
+            Matrix logits) {
+        bind();
+        int count = rowIndexes.length;
+        if (count == 0) {
+            return;
+        }
+        DeviceActivation in = normed;
+        if (in == null || in.rows() < count || in.columns() != weight.length) {
+            stream.synchronize();
+            if (in != null) {
+                memory.free(in.plain());
+                memory.free(in.planes());
+            }
+            in = (DeviceActivation) activation(roundUp(count, 64), weight.length, null);
+            normed = in;
+        }
+        picked.open(4 * count).asIntBuffer().put(0, rowIndexes);
+        picked.send(4 * count);
+        normalize(count, picked.address(), hidden, weight, epsilon, in);
+        gemm(count, in, false, new long[] {((DeviceMatrix) logits).address()}, head);
+    }
+
+    @Override
+    public void close() {
+        context.bind();
+        stream.synchronize();
+        uploads.close();
+        step.close();
+        picked.close();
+        transfer.close();
+        programs.close();
+        stream.close();
+        memory.close();
+        context.close();
+    }
+}

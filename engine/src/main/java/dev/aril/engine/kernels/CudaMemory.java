@@ -1,0 +1,115 @@
+package dev.aril.engine.kernels;
+
+import org.jspecify.annotations.Nullable;
+
+/** What lies where in the device's memory; addresses are the device's, 0 for none. */
+final class CudaMemory {
+    private CudaMemory() {}
+
+    /**
+     * @param address [rows, columns] floats
+     */
+    record DeviceMatrix(int rows, int columns, long address) implements Kernels.Matrix {}
+
+    /**
+     * @param plain [rows, columns] floats
+     * @param codes [rows, columns] INT8, of a quantized layer's input
+     * @param scales [rows, groups + 1] floats, with codes
+     * @param planes [3, rows, columns] bf16, of a plain layer's input
+     * @param order [columns] ints, 0 for the identity
+     */
+    record DeviceActivation(
+            int rows,
+            int columns,
+            @Nullable InputSpec spec,
+            long plain,
+            long codes,
+            long scales,
+            long planes,
+            long order)
+            implements Kernels.Activation {}
+
+    sealed interface DeviceLinear extends Kernels.Linear {
+        long weights();
+    }
+
+    /**
+     * @param weights as pack_int4 writes them
+     * @param scales [groups, padded out] half precision
+     * @param outliers [padded out, outliers] INT8
+     * @param outlierScales [padded out] floats
+     */
+    record DeviceInt4(int out, int in, long weights, long scales, long outliers, long outlierScales)
+            implements DeviceLinear {}
+
+    /**
+     * @param weights [out, in] bf16
+     */
+    record DeviceBf16(int out, int in, long weights) implements DeviceLinear {}
+
+    /**
+     * @param address [rows, columns] bf16
+     */
+    record DeviceTable(int rows, int columns, long address) implements Kernels.Table {}
+
+    /**
+     * @param address one piece with all matrices
+     * @param pairs where in it the table [layers][{@link LowRank#COUNT}] of a, b, rank begins
+     * @param strides [layers][{@link LowRank#COUNT}] ranks rounded up to 4, 0 where not adapted
+     */
+    record DeviceAdapter(long address, long pairs, int[][] strides, long bytes)
+            implements Kernels.Adapter {
+        /** The largest of a layer's first .. first + count - 1. */
+        int stride(int layer, int first, int count) {
+            int most = 0;
+            for (int p = first; p < first + count; p++) {
+                most = Math.max(most, strides[layer][p]);
+            }
+            return most;
+        }
+    }
+
+    /**
+     * @param values codes or floats, [layers, blocks, heads, 2, positions, headDim]
+     * @param scales the pairs of scale and zero point, 0 for a plain cache
+     */
+    record DeviceCache(KvShape shape, long values, long scales) implements Kernels.KvCache {
+        /** Vectors of a layer, keys and values. */
+        private long vectors() {
+            return (long) shape.blocks() * shape.heads() * 2 * Kernels.BLOCK_TOKENS;
+        }
+
+        static long valueBytes(KvShape shape) {
+            long channels =
+                    (long) shape.layers()
+                            * shape.blocks()
+                            * shape.heads()
+                            * 2
+                            * Kernels.BLOCK_TOKENS
+                            * shape.headDim();
+            return shape.quantized() ? channels / 2 : channels * 4;
+        }
+
+        static long scaleBytes(KvShape shape) {
+            return shape.quantized() ? valueBytes(shape) / (shape.headDim() / 2) * 4 : 0;
+        }
+
+        long values(int layer) {
+            long vector = shape.quantized() ? shape.headDim() / 2 : shape.headDim() * 4L;
+            return values + layer * vectors() * vector;
+        }
+
+        long scales(int layer) {
+            return scales == 0 ? 0 : scales + layer * vectors() * 4;
+        }
+
+        @Override
+        public long bytes() {
+            return valueBytes(shape) + scaleBytes(shape);
+        }
+    }
+
+    static int roundUp(int value, int to) {
+        return (value + to - 1) / to * to;
+    }
+}

@@ -1,0 +1,132 @@
+package dev.aril.engine.kernels;
+
+import dev.aril.cuda.CudaStream;
+import dev.aril.cuda.DeviceMemory;
+import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/** A step's rows on the device: one copy a step of all that its kernels look up. */
+final class CudaStep implements AutoCloseable {
+    /** Rows of one adapter that a thread block of the adapters' kernels takes. */
+    private static final int TILE_ROWS = 8;
+
+    private final CudaInlet inlet;
+    private @Nullable Rows rows;
+
+    private int tileCount;
+    private int longest;
+    private int tiles;
+    private int tokens;
+    private int positions;
+    private int tables;
+    private int blocks;
+
+    CudaStep(DeviceMemory memory, CudaStream stream) {
+        inlet = new CudaInlet(memory, stream);
+    }
+
+    /** Copies the rows unless they are those of the last call. */
+    void take(Rows next) {
+        if (next == rows) {
+            return;
+        }
+        layout(next);
+        int bytes = end(next);
+        write(next, inlet.open(bytes));
+        inlet.send(bytes);
+        rows = next;
+    }
+
+    private int end(Rows next) {
+        int end = blocks;
+        for (Rows.Span span : next.spans()) {
+            end += 4 * used(next, span);
+        }
+        return end;
+    }
+
+    /** Blocks a span's rows look into; its table may hold more. */
+    private static int used(Rows rows, Rows.Span span) {
+        int last = rows.positions()[span.firstRow() + span.count() - 1];
+        return last / Kernels.BLOCK_TOKENS + 1;
+    }
+
+    private void layout(Rows next) {
+        int count = next.count();
+        tileCount = 0;
+        for (Rows.Segment segment : next.segments()) {
+            tileCount += (segment.count() + TILE_ROWS - 1) / TILE_ROWS;
+        }
+        tiles = 0;
+        tokens = 16 * tileCount;
+        positions = tokens + 4 * count;
+        tables = positions + 4 * count;
+        blocks = tables + 4 * count;
+    }
+
+    private void write(Rows next, ByteBuffer to) {
+        longest = 0;
+        for (int r = 0; r < next.count(); r++) {
+            to.putInt(tokens + 4 * r, next.tokens()[r]);
+            to.putInt(positions + 4 * r, next.positions()[r]);
+            longest = Math.max(longest, next.positions()[r] + 1);
+        }
+        int table = 0;
+        for (Rows.Span span : next.spans()) {
+            for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
+                to.putInt(tables + 4 * r, table);
+            }
+            int used = used(next, span);
+            for (int b = 0; b < used; b++) {
+                to.putInt(blocks + 4 * table++, span.blocks()[b]);
+            }
+        }
+        int tile = tiles;
+        for (Rows.Segment segment : next.segments()) {
+            long pairs = ((DeviceAdapter) segment.adapter()).pairs();
+            for (int r = 0; r < segment.count(); r += TILE_ROWS) {
+                to.putLong(tile, pairs);
+                to.putInt(tile + 8, segment.firstRow() + r);
+                to.putInt(tile + 12, Math.min(TILE_ROWS, segment.count() - r));
+                tile += 16;
+            }
+        }
+    }
+
+    int tileCount() {
+        return tileCount;
+    }
+
+    /** Positions the longest row attends to. */
+    int longest() {
+        return longest;
+    }
+
+    /** [tileCount] adapter, first row, rows. */
+    long tiles() {
+        return inlet.address() + tiles;
+    }
+
+    long tokens() {
+        return inlet.address() + tokens;
+    }
+
+    long positions() {
+        return inlet.address() + positions;
+    }
+
+    /** [rows] where in blocks each row's table begins. */
+    long tables() {
+        return inlet.address() + tables;
+    }
+
+    long blocks() {
+        return inlet.address() + blocks;
+    }
+
+    @Override
+    public void close() {
+        inlet.close();
+    }
+}
