@@ -41,8 +41,8 @@ public final class CpuKernels implements Kernels {
     }
 
     /**
-     * Multiply-adds below which an operation stays on the calling thread: about 100 µs of them, where
-     * handing them to another core costs more than it saves.
+     * Multiply-adds below which an operation stays on the calling thread: about 100 µs of them,
+     * where handing them to another core costs more than it saves.
      */
     private static final long WORTH_SHARING = 2_000_000;
 
@@ -459,10 +459,7 @@ public final class CpuKernels implements Kernels {
                                     x.plain());
                 });
         if (x.spec() != null) {
-            run(
-                    (long) rows.count() * x.columns() * CHANNEL,
-                    rows.count(),
-                    r -> quantize(x, r));
+            run((long) rows.count() * x.columns() * CHANNEL, rows.count(), r -> quantize(x, r));
         }
     }
 
