@@ -2,7 +2,6 @@ package dev.aril.engine.kernels;
 
 import dev.aril.engine.kernels.CpuAdapter.CpuPair;
 import dev.aril.engine.kernels.HostMemory.HostActivation;
-import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -10,11 +9,9 @@ import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
 /** The Vector API on all cores. */
-public final class CpuKernels implements Kernels {
+public final class CpuKernels extends HostKernels {
     private static final int W = Lanes.WIDTH;
     private static final int COLUMNS = BlockedLinear.COLUMNS;
-
-    private record HostTable(int rows, int columns, short[] bits) implements Table {}
 
     /** What one thread needs for itself. */
     private static final class Scratch {
@@ -84,21 +81,6 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public Matrix matrix(int rows, int columns) {
-        return new HostMatrix(rows, columns);
-    }
-
-    @Override
-    public Activation activation(int rows, int columns, @Nullable InputSpec spec) {
-        return HostActivation.of(rows, columns, spec);
-    }
-
-    @Override
-    public Activation sharing(Activation memory, @Nullable InputSpec spec) {
-        return HostMemory.host(memory).with(spec);
-    }
-
-    @Override
     public Linear load(LinearWeights weights) {
         return switch (weights) {
             case LinearWeights.Int4 w -> BlockedInt4.of(w);
@@ -107,49 +89,13 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public Table loadTable(short[] bits, int rows, int columns) {
-        return new HostTable(rows, columns, bits);
-    }
-
-    @Override
     public Adapter load(@Nullable LowRank[][] adapter) {
         return CpuAdapter.of(adapter);
     }
 
     @Override
-    public void unload(Adapter adapter) {} // the heap's
-
-    @Override
     public KvCache allocate(KvShape shape) {
         return CpuKvCache.of(shape);
-    }
-
-    @Override
-    public float[] read(Matrix matrix, int rows) {
-        return java.util.Arrays.copyOf(HostMemory.values(matrix), rows * matrix.columns());
-    }
-
-    @Override
-    public void write(Matrix matrix, float[] values) {
-        System.arraycopy(values, 0, HostMemory.values(matrix), 0, values.length);
-    }
-
-    @Override
-    public float[] readPlain(Activation activation, int rows) {
-        return java.util.Arrays.copyOf(
-                HostMemory.host(activation).plain(), rows * activation.columns());
-    }
-
-    @Override
-    public void embed(Rows rows, Table table, Matrix hidden) {
-        HostTable t = (HostTable) table;
-        float[] out = HostMemory.values(hidden);
-        for (int r = 0; r < rows.count(); r++) {
-            int from = rows.tokens()[r] * t.columns();
-            for (int c = 0; c < t.columns(); c++) {
-                out[r * t.columns() + c] = HostMemory.bf16(t.bits()[from + c]);
-            }
-        }
     }
 
     @Override

@@ -10,8 +10,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Handles ({@link Matrix}, {@link Linear}, …) belong to the instance that made them. Not thread
  * safe: one thread drives a device.
  */
-public sealed interface Kernels extends AutoCloseable
-        permits CpuKernels, CudaKernels, ReferenceKernels {
+public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostKernels {
     /** Positions in a KV block. */
     int BLOCK_TOKENS = 16;
 

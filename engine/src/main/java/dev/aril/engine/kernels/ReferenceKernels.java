@@ -1,7 +1,6 @@
 package dev.aril.engine.kernels;
 
 import dev.aril.engine.kernels.HostMemory.HostActivation;
-import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  * baseline of the benchmarks. Floating-point sums run in double where the format does not fix their
  * order.
  */
-public final class ReferenceKernels implements Kernels {
+public final class ReferenceKernels extends HostKernels {
     private record PlainLinear(LinearWeights weights) implements Linear {
         @Override
         public int out() {
@@ -21,8 +20,6 @@ public final class ReferenceKernels implements Kernels {
             return weights.in();
         }
     }
-
-    private record PlainTable(int rows, int columns, short[] bits) implements Table {}
 
     private record PlainAdapter(@Nullable LowRank[][] layers) implements Adapter {
         @Override
@@ -58,37 +55,14 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public Matrix matrix(int rows, int columns) {
-        return new HostMatrix(rows, columns);
-    }
-
-    @Override
-    public Activation activation(int rows, int columns, @Nullable InputSpec spec) {
-        return HostActivation.of(rows, columns, spec);
-    }
-
-    @Override
-    public Activation sharing(Activation memory, @Nullable InputSpec spec) {
-        return HostMemory.host(memory).with(spec);
-    }
-
-    @Override
     public Linear load(LinearWeights weights) {
         return new PlainLinear(weights);
-    }
-
-    @Override
-    public Table loadTable(short[] bits, int rows, int columns) {
-        return new PlainTable(rows, columns, bits);
     }
 
     @Override
     public Adapter load(@Nullable LowRank[][] adapter) {
         return new PlainAdapter(adapter);
     }
-
-    @Override
-    public void unload(Adapter adapter) {} // the heap's
 
     @Override
     public KvCache allocate(KvShape shape) {
@@ -100,34 +74,6 @@ public final class ReferenceKernels implements Kernels {
                                 * shape.heads()
                                 * shape.headDim());
         return new PlainCache(shape, new float[size], new float[size]);
-    }
-
-    @Override
-    public float[] read(Matrix matrix, int rows) {
-        return java.util.Arrays.copyOf(HostMemory.values(matrix), rows * matrix.columns());
-    }
-
-    @Override
-    public void write(Matrix matrix, float[] values) {
-        System.arraycopy(values, 0, HostMemory.values(matrix), 0, values.length);
-    }
-
-    @Override
-    public float[] readPlain(Activation activation, int rows) {
-        return java.util.Arrays.copyOf(
-                HostMemory.host(activation).plain(), rows * activation.columns());
-    }
-
-    @Override
-    public void embed(Rows rows, Table table, Matrix hidden) {
-        PlainTable t = (PlainTable) table;
-        float[] out = HostMemory.values(hidden);
-        for (int r = 0; r < rows.count(); r++) {
-            for (int c = 0; c < t.columns(); c++) {
-                out[r * t.columns() + c] =
-                        HostMemory.bf16(t.bits()[rows.tokens()[r] * t.columns() + c]);
-            }
-        }
     }
 
     @Override

@@ -1,0 +1,61 @@
+package dev.aril.engine.kernels;
+
+import dev.aril.engine.kernels.HostMemory.HostActivation;
+import dev.aril.engine.kernels.HostMemory.HostMatrix;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** What the implementations on the CPU do alike: rows lie on the heap, and a look-up is a copy. */
+abstract sealed class HostKernels implements Kernels permits CpuKernels, ReferenceKernels {
+    private record HostTable(int rows, int columns, short[] bits) implements Table {}
+
+    @Override
+    public final Matrix matrix(int rows, int columns) {
+        return new HostMatrix(rows, columns);
+    }
+
+    @Override
+    public final Activation activation(int rows, int columns, @Nullable InputSpec spec) {
+        return HostActivation.of(rows, columns, spec);
+    }
+
+    @Override
+    public final Activation sharing(Activation memory, @Nullable InputSpec spec) {
+        return HostMemory.host(memory).with(spec);
+    }
+
+    @Override
+    public final Table loadTable(short[] bits, int rows, int columns) {
+        return new HostTable(rows, columns, bits);
+    }
+
+    @Override
+    public final void unload(Adapter adapter) {} // the heap's
+
+    @Override
+    public final float[] read(Matrix matrix, int rows) {
+        return Arrays.copyOf(HostMemory.values(matrix), rows * matrix.columns());
+    }
+
+    @Override
+    public final void write(Matrix matrix, float[] values) {
+        System.arraycopy(values, 0, HostMemory.values(matrix), 0, values.length);
+    }
+
+    @Override
+    public final float[] readPlain(Activation activation, int rows) {
+        return Arrays.copyOf(HostMemory.host(activation).plain(), rows * activation.columns());
+    }
+
+    @Override
+    public final void embed(Rows rows, Table table, Matrix hidden) {
+        HostTable t = (HostTable) table;
+        float[] out = HostMemory.values(hidden);
+        for (int r = 0; r < rows.count(); r++) {
+            int from = rows.tokens()[r] * t.columns();
+            for (int c = 0; c < t.columns(); c++) {
+                out[r * t.columns() + c] = HostMemory.bf16(t.bits()[from + c]);
+            }
+        }
+    }
+}
