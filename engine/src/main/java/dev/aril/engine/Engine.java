@@ -44,7 +44,7 @@ public interface Engine extends AutoCloseable {
      * Queues a sequence and returns at once.
      *
      * @throws ContextOverflow if prompt and maxTokens exceed the model's context
-     * @throws EngineOverloaded if the queue is full or the engine is closing
+     * @throws EngineOverloaded if the queue is full or the engine is closing or broken
      * @throws IllegalArgumentException if an id is out of the vocabulary, naming it
      */
     Generation submit(GenerationRequest request);
@@ -58,8 +58,12 @@ public interface Engine extends AutoCloseable {
 
     EngineStats stats();
 
-    /** Whether the thread that owns the device still turns: false once closed or broken. */
-    boolean accepts();
+    EngineState state();
+
+    /** Whether a request would be computed now. */
+    default boolean accepts() {
+        return state() == EngineState.READY;
+    }
 
     /** Ends running generations with a {@link GenerationEvent.Failed} and frees the device. */
     @Override

@@ -9,6 +9,9 @@ import java.util.List;
  *     the base model alone, the last index that many or more
  * @param promptTokens rows computed for prompts
  * @param completionTokens ids sampled
+ * @param hostNanos time in which the device waited for the host: an id's way into the books, the
+ *     choice of the next step and its launch, over all steps
+ * @param deviceNanos time in which the host waited for the device, over all steps
  * @param waiting sequences not yet admitted
  * @param running sequences with KV blocks
  * @param kvBlocks all KV blocks
@@ -21,6 +24,8 @@ public record EngineStats(
         List<Long> steps,
         long promptTokens,
         long completionTokens,
+        long hostNanos,
+        long deviceNanos,
         int waiting,
         int running,
         int kvBlocks,

@@ -3,10 +3,14 @@ package dev.aril.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.aril.engine.kernels.Draw;
+import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.kernels.Kernels.Matrix;
+import dev.aril.engine.kernels.ReferenceKernels;
+import dev.aril.engine.model.Draws;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.StepRunner;
 import dev.aril.engine.schedule.Batch;
-import dev.aril.engine.schedule.Sequence;
 import dev.aril.engine.schedule.Span;
 import dev.aril.engine.text.ChatTemplate;
 import dev.aril.engine.text.Tokenizer;
@@ -18,8 +22,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Flow;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -53,52 +61,93 @@ class EngineLoopTest {
         volatile @Nullable IntUnaryOperator script;
 
         volatile int failingPosition = -1;
+        volatile int divergingPosition = -1;
         volatile @Nullable CountDownLatch loadGate;
         volatile boolean closed;
+
+        private final Kernels sampler = new ReferenceKernels();
+        private final ExecutorService device =
+                Executors.newSingleThreadExecutor(Thread.ofVirtual().factory());
+        private CompletableFuture<int[]> step = CompletableFuture.completedFuture(new int[0]);
+        private volatile boolean flying;
 
         HashModel(int blocks) {
             this.blocks = blocks;
             this.cache = new int[blocks * kvBlockTokens()];
         }
 
+        /** On a thread of its own, as a device is beside the host. */
         @Override
-        public float[] run(Batch batch) {
+        public void launch(Batch batch) {
             mostSequences.accumulateAndGet(batch.spans().size(), Math::max);
+            List<int[]> tables = new ArrayList<>();
+            List<Draw> draws = new ArrayList<>();
+            for (Span span : batch.spans()) {
+                tables.add(span.sequence().blockTable());
+                if (span.samples()) {
+                    draws.add(Draws.of(span.sequence()));
+                }
+            }
+            int[] slots = new int[batch.spans().size()];
+            Arrays.setAll(slots, i -> batch.spans().get(i).sequence().slot());
+            flying = true;
+            step =
+                    CompletableFuture.supplyAsync(
+                            () -> compute(batch, tables, slots, draws), device);
+        }
+
+        @Override
+        public int[] await() {
+            try {
+                return step.join();
+            } catch (CompletionException e) {
+                throw new IllegalStateException(e.getCause());
+            } finally {
+                flying = false;
+            }
+        }
+
+        private int[] compute(Batch batch, List<int[]> tables, int[] slots, List<Draw> draws) {
             for (int row = 0; row < batch.rows(); row++) {
-                Sequence sequence = batch.spans().get(batch.spanOfRow()[row]).sequence();
                 if (batch.position(row) == failingPosition) {
                     throw new IllegalStateException("a kernel failed, as the test wants");
                 }
-                cache[place(sequence, batch.position(row))] = batch.token(row);
+                int[] table = tables.get(batch.spanOfRow()[row]);
+                cache[place(table, batch.position(row))] = batch.token(row);
             }
-            float[] logits = new float[batch.samples() * VOCABULARY];
+            Matrix logits = sampler.matrix(Math.max(1, draws.size()), VOCABULARY);
+            float[] values = new float[Math.max(1, draws.size()) * VOCABULARY];
             int sample = 0;
-            for (Span span : batch.spans()) {
+            for (int i = 0; i < tables.size(); i++) {
+                Span span = batch.spans().get(i);
                 if (span.samples()) {
                     int last = batch.position(span.lastRow());
-                    logits[sample++ * VOCABULARY + next(span.sequence(), last)] = 10;
+                    int next = next(tables.get(i), slots[i], last);
+                    values[sample++ * VOCABULARY + next] =
+                            last == divergingPosition ? Float.NaN : 10;
                 }
             }
-            return logits;
+            sampler.write(logits, values);
+            sampler.sample(logits, draws);
+            return sampler.sampled();
         }
 
-        private int next(Sequence sequence, int last) {
+        private int next(int[] table, int slot, int last) {
             IntUnaryOperator fixed = script;
             if (fixed != null) {
                 return fixed.applyAsInt(last);
             }
-            AdapterRef adapter = resident.get(sequence.slot());
+            AdapterRef adapter = resident.get(slot);
             int hash = adapter == null ? 17 : adapter.digest().hashCode();
             for (int p = 0; p <= last; p++) {
-                hash = 31 * hash + cache[place(sequence, p)];
+                hash = 31 * hash + cache[place(table, p)];
             }
             // no special tokens, so that nothing ends early
             return 7 + Math.floorMod(hash ^ (hash >>> 15), VOCABULARY - 7);
         }
 
-        private int place(Sequence sequence, int position) {
-            return sequence.blockTable()[position / kvBlockTokens()] * kvBlockTokens()
-                    + position % kvBlockTokens();
+        private int place(int[] table, int position) {
+            return table[position / kvBlockTokens()] * kvBlockTokens() + position % kvBlockTokens();
         }
 
         @Override
@@ -128,6 +177,9 @@ class EngineLoopTest {
 
         @Override
         public void evictAdapter(int slot) {
+            if (flying) {
+                throw new IllegalStateException("a step may still read slot " + slot);
+            }
             resident.remove(slot);
         }
 
@@ -217,6 +269,16 @@ class EngineLoopTest {
     }
 
     private EngineLoop engine(HashModel model, EngineSettings settings) throws IOException {
+        return engine(
+                model,
+                blocks -> {
+                    throw new IOException("there is no other device");
+                },
+                settings);
+    }
+
+    private EngineLoop engine(HashModel model, RunnerSource source, EngineSettings settings)
+            throws IOException {
         ModelConfig config =
                 new ModelConfig(
                         384,
@@ -239,6 +301,7 @@ class EngineLoopTest {
                                 Tokenizer.open(NOVELLA),
                                 ChatTemplate.open(NOVELLA),
                                 model,
+                                source,
                                 settings,
                                 folder -> new AdapterSummary("0".repeat(64), 8, List.of(), 1))
                         .begin();

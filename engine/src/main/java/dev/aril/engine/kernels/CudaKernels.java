@@ -5,6 +5,7 @@ import static dev.aril.engine.kernels.CudaMemory.roundUp;
 import dev.aril.cuda.Arguments;
 import dev.aril.cuda.CudaContext;
 import dev.aril.cuda.CudaDevice;
+import dev.aril.cuda.CudaException;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
@@ -18,6 +19,7 @@ import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
 import dev.aril.engine.kernels.CudaMemory.DeviceTable;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -61,6 +63,9 @@ public final class CudaKernels implements Kernels {
 
     private PinnedBuffer transfer;
     private @Nullable DeviceActivation normed;
+    private @Nullable Sampler sampler;
+    private @Nullable Matrix drawn;
+    private List<Draw> draws = List.of();
     private @Nullable Thread bound;
 
     /** Memory that grows with the largest step, and is used within one operation. */
@@ -152,6 +157,12 @@ public final class CudaKernels implements Kernels {
         long codes = memory.allocate((long) rows * columns);
         long scales = memory.allocate(4L * rows * (columns / GROUP));
         return new DeviceActivation(rows, columns, spec, plain, codes, scales, 0, order(spec));
+    }
+
+    @Override
+    public Activation gated(int rows, int columns, @Nullable InputSpec spec) {
+        require(columns % GROUP == 0, "the MLP's width", "of 128", columns);
+        return activation(rows, columns, spec);
     }
 
     /** Only the MLP's inner input, which needs no shared memory, may be so wide. */
@@ -618,7 +629,6 @@ public final class CudaKernels implements Kernels {
             Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out) {
         begin(rows);
         DeviceActivation to = (DeviceActivation) out;
-        require(to.columns() % GROUP == 0, "the MLP's width", "of 128", to.columns());
         if (to.order() != 0) {
             throw new IllegalArgumentException(
                     "gate and up must write in the order that down reads");
@@ -670,16 +680,69 @@ public final class CudaKernels implements Kernels {
     }
 
     @Override
+    public boolean queued() {
+        return true;
+    }
+
+    @Override
+    public void sample(Matrix logits, List<Draw> next) {
+        drawn = logits;
+        draws = next;
+    }
+
+    /** On the host. */
+    @Override
+    public int[] sampled() {
+        Matrix from = drawn;
+        if (from == null) {
+            throw new IllegalStateException("nothing was sampled");
+        }
+        if (sampler == null || sampler.vocabulary() != from.columns()) {
+            sampler = new Sampler(from.columns());
+        }
+        return sampler.sample(read(from, draws.size()), draws);
+    }
+
+    @Override
+    public boolean sound() {
+        try {
+            bind();
+            stream.synchronize();
+            return true;
+        } catch (CudaException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public long freeBytes() {
+        return memory.largest();
+    }
+
+    /** After a failed kernel all of these fail too; the context is given back all the same. */
+    @Override
     public void close() {
-        context.bind();
-        stream.synchronize();
-        uploads.close();
-        step.close();
-        picked.close();
-        transfer.close();
-        programs.close();
-        stream.close();
-        memory.close();
-        context.close();
+        CudaException failure = null;
+        for (Runnable part :
+                List.<Runnable>of(
+                        context::bind,
+                        stream::synchronize,
+                        uploads::close,
+                        step::close,
+                        picked::close,
+                        transfer::close,
+                        programs::close,
+                        stream::close,
+                        memory::close,
+                        context::close)) {
+            try {
+                part.run();
+            } catch (CudaException e) {
+                failure = failure == null ? e : failure;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 }

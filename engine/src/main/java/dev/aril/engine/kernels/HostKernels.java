@@ -3,11 +3,30 @@ package dev.aril.engine.kernels;
 import dev.aril.engine.kernels.HostMemory.HostActivation;
 import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What the implementations on the CPU do alike: rows lie on the heap, and a look-up is a copy. */
 abstract sealed class HostKernels implements Kernels permits CpuKernels, ReferenceKernels {
     private record HostTable(int rows, int columns, short[] bits) implements Table {}
+
+    private @Nullable Sampler sampler;
+    private int[] ids = {};
+
+    @Override
+    public final boolean queued() {
+        return false;
+    }
+
+    @Override
+    public final boolean sound() {
+        return true;
+    }
+
+    @Override
+    public final long freeBytes() {
+        return Long.MAX_VALUE;
+    }
 
     @Override
     public final Matrix matrix(int rows, int columns) {
@@ -57,5 +76,18 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
                 out[r * t.columns() + c] = HostMemory.bf16(t.bits()[from + c]);
             }
         }
+    }
+
+    @Override
+    public final void sample(Matrix logits, List<Draw> draws) {
+        if (sampler == null || sampler.vocabulary() != logits.columns()) {
+            sampler = new Sampler(logits.columns());
+        }
+        ids = sampler.sample(HostMemory.values(logits), draws);
+    }
+
+    @Override
+    public final int[] sampled() {
+        return ids;
     }
 }

@@ -40,6 +40,7 @@ public final class Sequence {
     private int slot = NO_SLOT;
     private State state = State.NEW;
     private boolean charged;
+    private final @Nullable Tally tally;
 
     /**
      * @param flow among these the scheduler is fair
@@ -65,6 +66,13 @@ public final class Sequence {
         this.promptLength = prompt.length;
         this.length = prompt.length;
         this.tokens = Arrays.copyOf(prompt, prompt.length + Math.min(sampling.maxTokens(), 256));
+        this.tally = penalized(sampling) ? new Tally(prompt) : null;
+    }
+
+    private static boolean penalized(SamplingParams sampling) {
+        return sampling.repetitionPenalty() != 1
+                || sampling.presencePenalty() != 0
+                || sampling.frequencyPenalty() != 0;
     }
 
     public String id() {
@@ -108,6 +116,11 @@ public final class Sequence {
     /** Prompt and completion, {@link #length} ids and unused room; not a copy. */
     public int[] tokens() {
         return tokens;
+    }
+
+    /** Its ids counted; null without penalties, which alone ask for it. */
+    public @Nullable Tally tally() {
+        return tally;
     }
 
     /** Positions whose keys and values are in the cache: 0 to this, exclusive. */
@@ -158,6 +171,9 @@ public final class Sequence {
             tokens = Arrays.copyOf(tokens, length + (length >> 1) + 16);
         }
         tokens[length++] = id;
+        if (tally != null) {
+            tally.sampled(id);
+        }
     }
 
     void advance(int rows) {

@@ -1,4 +1,4 @@
-package dev.aril.engine.model;
+package dev.aril.engine.kernels;
 
 /**
  * Philox4x32-10, a counter-based random generator: a draw is a function of key and counter, so no

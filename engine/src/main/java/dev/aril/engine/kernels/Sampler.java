@@ -1,8 +1,7 @@
-package dev.aril.engine.model;
+package dev.aril.engine.kernels;
 
-import dev.aril.engine.SamplingParams;
-import dev.aril.engine.schedule.Sequence;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Which id comes next? Repetition, presence and frequency penalties, temperature, top-k, top-p,
@@ -11,19 +10,13 @@ import java.util.Arrays;
  *
  * <p>Keeps scratch memory of the vocabulary's size: use one by one thread.
  */
-public final class Sampler {
+final class Sampler {
     private static final long ID_BITS = 0xFFFFFFFFL;
 
     private final int vocabulary;
 
     /** The logits after penalties. */
     private final float[] scores;
-
-    /** How often the completion holds each id; all zero between calls. */
-    private final int[] counts;
-
-    /** Whether each id occurs in prompt or completion; all false between calls. */
-    private final boolean[] seen;
 
     /** Candidates: the score's order in the upper half, the id's in the lower. */
     private final long[] candidates;
@@ -33,83 +26,75 @@ public final class Sampler {
     /**
      * @param vocabulary number of ids
      */
-    public Sampler(int vocabulary) {
+    Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
         this.scores = new float[vocabulary];
-        this.counts = new int[vocabulary];
-        this.seen = new boolean[vocabulary];
         this.candidates = new long[vocabulary];
         this.weights = new double[vocabulary];
     }
 
+    int vocabulary() {
+        return vocabulary;
+    }
+
+    /**
+     * @param logits [draws, vocabulary]; not changed
+     * @return [draws] an id or {@link Kernels#DIVERGED}
+     */
+    int[] sample(float[] logits, List<Draw> draws) {
+        int[] ids = new int[draws.size()];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = sample(logits, i * vocabulary, draws.get(i));
+        }
+        return ids;
+    }
+
     /**
      * @param logits row-major; not changed
-     * @param offset where the sequence's row of [vocabulary] begins
-     * @throws ArithmeticException if the logits hold no largest number: the model has diverged
+     * @param offset where the row of [vocabulary] begins
+     * @return an id, or {@link Kernels#DIVERGED} if the logits hold no largest number
      */
-    public int sample(float[] logits, int offset, Sequence sequence) {
-        SamplingParams params = sequence.sampling();
+    int sample(float[] logits, int offset, Draw draw) {
         System.arraycopy(logits, offset, scores, 0, vocabulary);
-        penalize(sequence);
+        penalize(draw);
         int best = best();
-        if (params.temperature() == 0) {
+        if (best == Kernels.DIVERGED || draw.temperature() == 0) {
             return best;
         }
-        double draw = Philox.uniform(sequence.seed(), sequence.completionLength());
-        if (params.topK() == 0 && params.topP() == 1 && params.minP() == 0) {
-            return drawFromAll(best, params.temperature(), draw);
+        double uniform = Philox.uniform(draw.seed(), draw.position());
+        if (draw.topK() == 0 && draw.topP() == 1 && draw.minP() == 0) {
+            return drawFromAll(best, draw.temperature(), uniform);
         }
-        return drawFromSome(best, params, draw);
+        return drawFromSome(best, draw, uniform);
     }
 
     /** CTRL's repetition penalty, then OpenAI's presence and frequency penalties. */
-    private void penalize(Sequence sequence) {
-        SamplingParams params = sequence.sampling();
-        float repetition = (float) params.repetitionPenalty();
-        if (repetition != 1) {
-            for (int i = 0; i < sequence.length(); i++) {
-                int id = sequence.token(i);
-                if (!seen[id]) {
-                    seen[id] = true;
-                    scores[id] = scores[id] > 0 ? scores[id] / repetition : scores[id] * repetition;
-                }
+    private void penalize(Draw draw) {
+        float repetition = (float) draw.repetition();
+        for (int i = 0; i < draw.ids().length; i++) {
+            int id = draw.ids()[i];
+            if (repetition != 1) {
+                scores[id] = scores[id] > 0 ? scores[id] / repetition : scores[id] * repetition;
             }
-            for (int i = 0; i < sequence.length(); i++) {
-                seen[sequence.token(i)] = false;
-            }
-        }
-        double presence = params.presencePenalty();
-        double frequency = params.frequencyPenalty();
-        if (presence != 0 || frequency != 0) {
-            for (int i = sequence.promptLength(); i < sequence.length(); i++) {
-                counts[sequence.token(i)]++;
-            }
-            for (int i = sequence.promptLength(); i < sequence.length(); i++) {
-                int id = sequence.token(i);
-                if (counts[id] != 0) {
-                    scores[id] -= (float) (presence + frequency * counts[id]);
-                    counts[id] = 0;
-                }
+            if (draw.counts()[i] != 0) {
+                scores[id] -= (float) (draw.presence() + draw.frequency() * draw.counts()[i]);
             }
         }
     }
 
-    /** The highest score's id, the lowest of several. */
+    /** The highest score's id, the lowest of several; {@link Kernels#DIVERGED} if there is none. */
     private int best() {
-        int best = -1;
+        int best = Kernels.DIVERGED;
         float highest = Float.NEGATIVE_INFINITY;
         for (int id = 0; id < vocabulary; id++) {
             if (scores[id] > highest) {
                 highest = scores[id];
                 best = id;
             } else if (Float.isNaN(scores[id])) {
-                throw new ArithmeticException("the logit of id " + id + " is not a number");
+                return Kernels.DIVERGED;
             }
         }
-        if (best < 0 || highest == Float.POSITIVE_INFINITY) {
-            throw new ArithmeticException("the highest logit is not finite");
-        }
-        return best;
+        return highest == Float.POSITIVE_INFINITY ? Kernels.DIVERGED : best;
     }
 
     private double weight(int id, int best, double temperature) {
@@ -133,7 +118,7 @@ public final class Sampler {
         return best;
     }
 
-    private int drawFromSome(int best, SamplingParams params, double draw) {
+    private int drawFromSome(int best, Draw params, double draw) {
         double temperature = params.temperature();
         int count = mostLikely(params.topK());
         double total = 0;

@@ -1,4 +1,4 @@
-package dev.aril.engine.model;
+package dev.aril.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

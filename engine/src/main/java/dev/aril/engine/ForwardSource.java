@@ -1,0 +1,61 @@
+package dev.aril.engine;
+
+import dev.aril.cuda.CudaDevice;
+import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.CudaKernels;
+import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.kernels.ReferenceKernels;
+import dev.aril.engine.model.Forward;
+import dev.aril.engine.model.ModelFiles;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.function.LongUnaryOperator;
+
+/**
+ * A model on a device.
+ *
+ * @param settings with nothing left open but the size of a GPU's KV cache
+ */
+record ForwardSource(Path modelDirectory, Device device, EngineSettings settings)
+        implements RunnerSource {
+    /** Of a GPU's free memory, kept for what grows with the largest step: a share and a least. */
+    private static final int RESERVED_SHARE = 32;
+
+    private static final long LEAST_RESERVED = 256L << 20;
+
+    static ForwardSource of(Path modelDirectory, Device device, EngineSettings settings) {
+        long deviceBytes =
+                CudaDevice.first() instanceof CudaDevice.Usable gpu ? gpu.memoryBytes() : 0;
+        return new ForwardSource(modelDirectory, device, settings.on(device, deviceBytes));
+    }
+
+    @Override
+    public Forward open(int kvBlocks) throws IOException {
+        try (ModelFiles files = ModelFiles.open(modelDirectory)) {
+            return open(files, kvBlocks);
+        }
+    }
+
+    Forward open(ModelFiles files, int kvBlocks) {
+        Kernels kernels =
+                switch (device) {
+                    case CUDA -> new CudaKernels(0);
+                    case CPU -> new CpuKernels(settings.threads());
+                    case REFERENCE -> new ReferenceKernels();
+                };
+        try {
+            LongUnaryOperator kvBytes =
+                    kvBlocks > 0
+                            ? free -> kvBlocks * Forward.kvBlockBytes(files)
+                            : free -> settings.kvBytes() > 0 ? settings.kvBytes() : rest(free);
+            return new Forward(files, kernels, settings.tokenBudget(), kvBytes);
+        } catch (RuntimeException | Error e) {
+            kernels.close();
+            throw e;
+        }
+    }
+
+    private long rest(long free) {
+        return free - settings.adapterBytes() - Math.max(free / RESERVED_SHARE, LEAST_RESERVED);
+    }
+}
