@@ -800,7 +800,7 @@ final class EngineLoop implements Engine {
             } catch (AdapterRejected e) {
                 return () -> failed(slot, "the adapter was refused: " + e.getMessage());
             } catch (OutOfDeviceMemory e) {
-                LOG.info("adapter {} waits for room: {}", adapter.digest(), e.getMessage());
+                LOG.info("adapter {} found no room: {}", adapter.digest(), e.getMessage());
                 return () -> outOfMemory(slot, e);
             } catch (IOException | RuntimeException | Error e) {
                 LOG.error("adapter {} could not be loaded", adapter.digest(), e);

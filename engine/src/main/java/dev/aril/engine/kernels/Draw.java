@@ -2,7 +2,8 @@ package dev.aril.engine.kernels;
 
 /**
  * How the next id of one row is chosen from its logits; the parameters are those of {@link
- * dev.aril.engine.SamplingParams}.
+ * dev.aril.engine.SamplingParams}. The arrays are not copies: they are good until the step's ids
+ * are booked.
  *
  * @param temperature 0 takes the highest
  * @param seed the generator's key

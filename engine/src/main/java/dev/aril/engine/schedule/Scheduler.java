@@ -2,6 +2,7 @@ package dev.aril.engine.schedule;
 
 import dev.aril.engine.AdapterRef;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -293,8 +294,9 @@ public final class Scheduler {
         int[] tokens = new int[rows];
         int[] positions = new int[rows];
         int[] spanOfRow = new int[rows];
-        List<Integer> starts = new ArrayList<>(List.of(0));
-        List<Integer> slots = new ArrayList<>();
+        int[] starts = new int[spans.size() + 1];
+        int[] slots = new int[spans.size()];
+        int segments = 0;
         int row = 0;
         for (Span span : spans) {
             Sequence sequence = span.sequence();
@@ -305,19 +307,19 @@ public final class Scheduler {
                 spanOfRow[row] = placed.size() - 1;
             }
             if (sequence.slot() != Sequence.NO_SLOT) {
-                if (slots.isEmpty() || !slots.getLast().equals(sequence.slot())) {
-                    slots.add(sequence.slot());
-                    starts.add(row);
+                if (segments == 0 || slots[segments - 1] != sequence.slot()) {
+                    slots[segments++] = sequence.slot();
                 }
-                starts.set(starts.size() - 1, row);
+                starts[segments] = row;
             }
         }
         return new Batch(
-                placed, new LoraSegments(ints(starts), ints(slots)), tokens, positions, spanOfRow);
-    }
-
-    private static int[] ints(List<Integer> list) {
-        return list.stream().mapToInt(Integer::intValue).toArray();
+                placed,
+                new LoraSegments(
+                        Arrays.copyOf(starts, segments + 1), Arrays.copyOf(slots, segments)),
+                tokens,
+                positions,
+                spanOfRow);
     }
 
     private static int gap(Sequence sequence) {

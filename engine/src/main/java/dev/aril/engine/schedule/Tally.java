@@ -6,47 +6,42 @@ import java.util.Map;
 
 /**
  * Which ids a sequence holds, and how often its completion does: what penalties ask of every step,
- * kept up with each id instead of counted anew.
+ * kept up with each id instead of counted anew. The arrays have no unused room, so that a step
+ * takes them as they are; they grow when an id is new, which becomes rare.
  */
 public final class Tally {
     private final Map<Integer, Integer> places = new HashMap<>();
     private int[] ids;
     private int[] counts;
-    private int size;
 
     Tally(int[] prompt) {
-        ids = new int[prompt.length];
-        counts = new int[prompt.length];
-        for (int id : prompt) {
-            place(id);
+        int[] different = Arrays.stream(prompt).distinct().toArray();
+        for (int i = 0; i < different.length; i++) {
+            places.put(different[i], i);
         }
+        ids = different;
+        counts = new int[different.length];
     }
 
     void sampled(int id) {
-        int place = place(id); // may put another array in counts' place
-        counts[place]++;
+        Integer place = places.putIfAbsent(id, ids.length);
+        if (place != null) {
+            counts[place]++;
+            return;
+        }
+        ids = Arrays.copyOf(ids, ids.length + 1);
+        counts = Arrays.copyOf(counts, ids.length);
+        ids[ids.length - 1] = id;
+        counts[ids.length - 1] = 1;
     }
 
-    private int place(int id) {
-        Integer known = places.putIfAbsent(id, size);
-        if (known != null) {
-            return known;
-        }
-        if (size == ids.length) {
-            ids = Arrays.copyOf(ids, 2 * size + 16);
-            counts = Arrays.copyOf(counts, ids.length);
-        }
-        ids[size] = id;
-        return size++;
-    }
-
-    /** The different ids of prompt and completion, a copy. */
+    /** The different ids of prompt and completion; not a copy. */
     public int[] ids() {
-        return Arrays.copyOf(ids, size);
+        return ids;
     }
 
-    /** How often the completion holds each of {@link #ids}, a copy. */
+    /** [ids] how often the completion holds each; not a copy. */
     public int[] counts() {
-        return Arrays.copyOf(counts, size);
+        return counts;
     }
 }
