@@ -12,6 +12,7 @@ import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.PeftAdapter;
 import dev.aril.engine.model.Sampler;
 import dev.aril.engine.model.StepRunner;
+import dev.aril.engine.model.WeightSource;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.Batch;
 import dev.aril.engine.schedule.KvBlocks;
@@ -90,6 +91,7 @@ final class EngineLoop implements Engine {
     private final long[] steps = new long[MOST_ADAPTERS_COUNTED + 1];
     private long promptTokens;
     private long completionTokens;
+    private long adapterLoads;
     private volatile EngineStats stats;
 
     /** Guards the moment from which on the inbox takes no more sequences. */
@@ -173,21 +175,34 @@ final class EngineLoop implements Engine {
 
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
-        Tokenizer tokenizer = Tokenizer.open(modelDirectory);
-        Kernels kernels = null;
         try (ModelFiles files = ModelFiles.open(modelDirectory)) {
+            return start(files.card(), files, modelDirectory, settings, device);
+        }
+    }
+
+    static Engine start(
+            ModelCard card,
+            WeightSource weights,
+            Path texts,
+            EngineSettings settings,
+            Device device)
+            throws IOException {
+        ModelConfig config = weights.config();
+        Tokenizer tokenizer = Tokenizer.open(texts);
+        Kernels kernels = null;
+        try {
             kernels = kernels(device, settings);
             Forward forward =
-                    new Forward(files, kernels, settings.tokenBudget(), settings.kvBytes());
-            LOG.info("{} runs on the {}", files.card().name(), forward.device());
+                    new Forward(weights, kernels, settings.tokenBudget(), settings.kvBytes());
+            LOG.info("{} runs on the {}", card.name(), forward.device());
             return new EngineLoop(
-                            files.card(),
-                            files.config(),
+                            card,
+                            config,
                             tokenizer,
-                            ChatTemplate.open(modelDirectory),
+                            ChatTemplate.open(texts),
                             forward,
                             settings,
-                            folder -> verify(folder, files.config()))
+                            folder -> verify(folder, config))
                     .begin();
         } catch (IOException | RuntimeException e) {
             tokenizer.close();
@@ -503,7 +518,8 @@ final class EngineLoop implements Engine {
                 blocks.free(),
                 blocks.blockTokens(),
                 adapters.digests(),
-                adapters.bytes());
+                adapters.bytes(),
+                adapterLoads);
     }
 
     @Override
@@ -556,6 +572,7 @@ final class EngineLoop implements Engine {
         }
 
         private void loaded(int slot, long bytes) {
+            adapterLoads++;
             for (Sequence waited : scheduler.loaded(slot, bytes)) {
                 fail(
                         generation(waited),
