@@ -1,5 +1,6 @@
 package dev.aril.engine;
 
+import dev.aril.engine.model.WeightSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,6 +26,22 @@ public interface Engine extends AutoCloseable {
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
         return EngineLoop.start(modelDirectory, settings, device);
+    }
+
+    /**
+     * As {@link #start(Path, EngineSettings, Device)} with weights that are in no file: benchmarks
+     * make random ones in a model's shape.
+     *
+     * @param texts holds the tokenizer's files
+     */
+    static Engine start(
+            ModelCard card,
+            WeightSource weights,
+            Path texts,
+            EngineSettings settings,
+            Device device)
+            throws IOException {
+        return EngineLoop.start(card, weights, texts, settings, device);
     }
 
     ModelCard model();

@@ -9,6 +9,7 @@ import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.PeftAdapter;
 import dev.aril.engine.model.StepRunner;
+import dev.aril.engine.model.WeightSource;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.Batch;
 import dev.aril.engine.schedule.KvBlocks;
@@ -136,6 +137,7 @@ final class EngineLoop implements Engine {
     private long completionTokens;
     private long hostNanos;
     private long deviceNanos;
+    private long adapterLoads;
     private volatile EngineStats stats;
 
     /** Another one after a restart; a load for an earlier one is void. */
@@ -245,18 +247,36 @@ final class EngineLoop implements Engine {
 
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
-        ForwardSource source = ForwardSource.of(modelDirectory, device, settings);
-        Tokenizer tokenizer = Tokenizer.open(modelDirectory);
-        Forward forward = null;
         try (ModelFiles files = ModelFiles.open(modelDirectory)) {
-            ModelConfig config = files.config();
-            forward = source.open(files, 0);
+            ForwardSource source = ForwardSource.of(modelDirectory, device, settings);
+            return start(files.card(), files, modelDirectory, source);
+        }
+    }
+
+    static Engine start(
+            ModelCard card,
+            WeightSource weights,
+            Path texts,
+            EngineSettings settings,
+            Device device)
+            throws IOException {
+        return start(card, weights, texts, ForwardSource.of(weights, device, settings));
+    }
+
+    private static Engine start(
+            ModelCard card, WeightSource weights, Path texts, ForwardSource source)
+            throws IOException {
+        ModelConfig config = weights.config();
+        Tokenizer tokenizer = Tokenizer.open(texts);
+        Forward forward = null;
+        try {
+            forward = source.open(weights, 0);
             EngineLoop engine =
                     new EngineLoop(
-                            files.card(),
+                            card,
                             config,
                             tokenizer,
-                            ChatTemplate.open(modelDirectory),
+                            ChatTemplate.open(texts),
                             forward,
                             source,
                             source.settings(),
@@ -264,7 +284,7 @@ final class EngineLoop implements Engine {
             LOG.info(
                     "{} runs on the {}; the KV cache holds {} positions in {} MiB, adapters take up"
                             + " to {} MiB",
-                    files.card().name(),
+                    card.name(),
                     forward.device(),
                     engine.blocks.positions(),
                     forward.kvBytes() >> 20,
@@ -745,7 +765,8 @@ final class EngineLoop implements Engine {
                 blocks.free(),
                 blocks.blockTokens(),
                 adapters.digests(),
-                adapters.bytes());
+                adapters.bytes(),
+                adapterLoads);
     }
 
     @Override
@@ -824,6 +845,7 @@ final class EngineLoop implements Engine {
         }
 
         private void loaded(int slot, long bytes) {
+            adapterLoads++;
             for (Sequence waited : scheduler.loaded(slot, bytes)) {
                 fail(generation(waited), tooLarge(bytes, adapters.budget()));
             }

@@ -19,6 +19,7 @@ import java.util.List;
  * @param kvBlockTokens positions a block holds
  * @param residentAdapters digests of the adapters in the device's memory
  * @param adapterBytes bytes these take
+ * @param adapterLoads adapters put into the device's memory: cold ones that a request waited for
  */
 public record EngineStats(
         List<Long> steps,
@@ -32,4 +33,5 @@ public record EngineStats(
         int kvBlocksFree,
         int kvBlockTokens,
         List<String> residentAdapters,
-        long adapterBytes) {}
+        long adapterBytes,
+        long adapterLoads) {}

@@ -59,6 +59,11 @@ final class EngineMetrics implements MeterBinder {
                 "adapters in the device's memory",
                 stats -> stats.residentAdapters().size());
         gauge(registry, "aril.adapters.bytes", "bytes these take", EngineStats::adapterBytes);
+        counter(
+                registry,
+                "aril.adapters.loads",
+                "adapters put into the device's memory",
+                EngineStats::adapterLoads);
     }
 
     private void counter(

@@ -146,7 +146,8 @@ public final class ScriptedEngine implements Engine {
                 90,
                 16,
                 List.of("a".repeat(64)),
-                1234);
+                1234,
+                7);
     }
 
     @Override

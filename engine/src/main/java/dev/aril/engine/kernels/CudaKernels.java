@@ -5,6 +5,7 @@ import static dev.aril.engine.kernels.CudaMemory.roundUp;
 import dev.aril.cuda.Arguments;
 import dev.aril.cuda.CudaContext;
 import dev.aril.cuda.CudaDevice;
+import dev.aril.cuda.CudaEvent;
 import dev.aril.cuda.CudaException;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaStream;
@@ -18,10 +19,12 @@ import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
 import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
 import dev.aril.engine.kernels.CudaMemory.DeviceTable;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +46,11 @@ public final class CudaKernels implements Kernels {
 
     /** What the arena takes of the free memory where no size is asked for. */
     private static final double SHARE = 0.9;
+
+    private static final int TIMED_ROUNDS = 9;
+
+    /** Far beyond what any cache holds. */
+    private static final long COPIED_BYTES = 512L << 20;
 
     private final CudaContext context;
     private final DeviceMemory memory;
@@ -677,6 +685,55 @@ public final class CudaKernels implements Kernels {
         picked.send(4 * count);
         normalize(count, picked.address(), hidden, weight, epsilon, in);
         gemm(count, in, false, new long[] {((DeviceMatrix) logits).address()}, head);
+    }
+
+    /** The device's memory in use, in bytes. */
+    public long usedBytes() {
+        return memory.used();
+    }
+
+    /** Nanoseconds the calling thread has waited for the device so far. */
+    public long waitedNanos() {
+        return stream.waitedNanos();
+    }
+
+    /**
+     * Times an operation on the device: calls it so often in a row, 9 times.
+     *
+     * @param op given 0 .. repeats - 1, so that it can take turns with its operands
+     * @return microseconds a call, median
+     */
+    public double time(int repeats, IntConsumer op) {
+        bind();
+        double[] times = new double[TIMED_ROUNDS];
+        try (CudaEvent begin = new CudaEvent();
+                CudaEvent end = new CudaEvent()) {
+            for (int round = -1; round < TIMED_ROUNDS; round++) { // the first warms up
+                stream.record(begin);
+                for (int i = 0; i < repeats; i++) {
+                    op.accept(i);
+                }
+                stream.record(end);
+                stream.synchronize();
+                times[Math.max(round, 0)] = end.millisecondsSince(begin) * 1e3 / repeats;
+            }
+        }
+        Arrays.sort(times);
+        return times[times.length / 2];
+    }
+
+    /** Bytes a second of a copy within the device, those read and those written. */
+    public double copyBytesPerSecond() {
+        bind();
+        long from = memory.allocate(COPIED_BYTES);
+        long to = memory.allocate(COPIED_BYTES);
+        try {
+            double microseconds = time(4, i -> stream.copy(to, from, COPIED_BYTES));
+            return 2 * COPIED_BYTES / microseconds * 1e6;
+        } finally {
+            memory.free(from);
+            memory.free(to);
+        }
     }
 
     @Override
