@@ -6,11 +6,12 @@ import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.CudaKernels;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.ReferenceKernels;
+import dev.aril.engine.kernels.Sampler;
+import dev.aril.engine.model.Draws;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.PeftAdapter;
-import dev.aril.engine.model.Sampler;
 import dev.aril.engine.model.StepRunner;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.Batch;
@@ -401,14 +402,13 @@ final class EngineLoop implements Engine {
         int next = 0;
         for (int i = 0; i < members.size(); i++) {
             if (batch.spans().get(i).samples()) {
-                try {
-                    sampled[next] =
-                            sampler.sample(
-                                    logits, next * config.vocabulary(), members.get(i).sequence());
-                } catch (ArithmeticException e) {
-                    fail(members.get(i), "the model diverged: " + e.getMessage());
+                int at = next * config.vocabulary();
+                int id = sampler.sample(logits, at, Draws.of(members.get(i).sequence()));
+                if (id == Sampler.DIVERGED) {
+                    fail(members.get(i), "the model diverged: its logits have no highest");
+                    id = 0; // nobody reads it
                 }
-                next++;
+                sampled[next++] = id;
             }
         }
         return sampled;

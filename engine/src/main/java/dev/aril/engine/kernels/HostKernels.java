@@ -3,11 +3,14 @@ package dev.aril.engine.kernels;
 import dev.aril.engine.kernels.HostMemory.HostActivation;
 import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What the implementations on the CPU do alike: rows lie on the heap, and a look-up is a copy. */
 abstract sealed class HostKernels implements Kernels permits CpuKernels, ReferenceKernels {
     private record HostTable(int rows, int columns, short[] bits) implements Table {}
+
+    private @Nullable Sampler sampler;
 
     @Override
     public final Matrix matrix(int rows, int columns) {
@@ -57,5 +60,22 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
                 out[r * t.columns() + c] = HostMemory.bf16(t.bits()[from + c]);
             }
         }
+    }
+
+    @Override
+    public final Linear loadHead(LinearWeights.Bf16 weights, boolean narrow) {
+        return load(weights);
+    }
+
+    @Override
+    public final int[] sample(Matrix logits, List<Draw> draws) {
+        if (sampler == null || sampler.vocabulary() != logits.columns()) {
+            sampler = new Sampler(logits.columns());
+        }
+        int[] ids = new int[draws.size()];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = sampler.sample(HostMemory.values(logits), i * logits.columns(), draws.get(i));
+        }
+        return ids;
     }
 }

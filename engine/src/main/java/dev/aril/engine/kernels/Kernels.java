@@ -1,5 +1,6 @@
 package dev.aril.engine.kernels;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -70,6 +71,13 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     Activation sharing(Activation memory, @Nullable InputSpec spec);
 
     Linear load(LinearWeights weights);
+
+    /**
+     * The output head, which {@link #logits} reads.
+     *
+     * @param narrow whether it may be held in INT8 with a scale a row
+     */
+    Linear loadHead(LinearWeights.Bf16 weights, boolean narrow);
 
     /**
      * @param bits [rows, columns] bf16
@@ -153,6 +161,14 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
             float epsilon,
             Linear head,
             Matrix logits);
+
+    /**
+     * Draws each row's next id, see {@link Sampler}.
+     *
+     * @param logits [draws.size(), vocabulary]; may hold the penalized scores afterwards
+     * @return an id a row, {@link Sampler#DIVERGED} where the logits have no highest
+     */
+    int[] sample(Matrix logits, List<Draw> draws);
 
     @Override
     void close();

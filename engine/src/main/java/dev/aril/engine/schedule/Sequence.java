@@ -32,6 +32,7 @@ public final class Sequence {
     private final SamplingParams sampling;
     private final long seed;
     private final int promptLength;
+    private final @Nullable TokenCounts counts;
     private int[] tokens;
     private int length;
     private int computed;
@@ -65,6 +66,12 @@ public final class Sequence {
         this.promptLength = prompt.length;
         this.length = prompt.length;
         this.tokens = Arrays.copyOf(prompt, prompt.length + Math.min(sampling.maxTokens(), 256));
+        this.counts = sampling.penalizes() ? new TokenCounts() : null;
+        if (sampling.repetitionPenalty() != 1 && counts != null) {
+            for (int token : prompt) {
+                counts.add(token, false);
+            }
+        }
     }
 
     public String id() {
@@ -108,6 +115,11 @@ public final class Sequence {
     /** Prompt and completion, {@link #length} ids and unused room; not a copy. */
     public int[] tokens() {
         return tokens;
+    }
+
+    /** Its ids, those of the prompt only where a penalty is for them; null without penalties. */
+    public @Nullable TokenCounts counts() {
+        return counts;
     }
 
     /** Positions whose keys and values are in the cache: 0 to this, exclusive. */
@@ -158,6 +170,9 @@ public final class Sequence {
             tokens = Arrays.copyOf(tokens, length + (length >> 1) + 16);
         }
         tokens[length++] = id;
+        if (counts != null) {
+            counts.add(id, true);
+        }
     }
 
     void advance(int rows) {

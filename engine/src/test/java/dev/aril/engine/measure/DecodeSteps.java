@@ -93,7 +93,7 @@ final class DecodeSteps {
         }
 
         @Override
-        public LinearWeights head() {
+        public LinearWeights.Bf16 head() {
             return new LinearWeights.Bf16(config.vocabulary(), config.hidden(), embedding);
         }
 

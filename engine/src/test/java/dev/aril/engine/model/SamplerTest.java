@@ -1,10 +1,11 @@
 package dev.aril.engine.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.SamplingParams;
+import dev.aril.engine.kernels.Draw;
+import dev.aril.engine.kernels.Sampler;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.KvBlocks;
 import dev.aril.engine.schedule.ResidentAdapters;
@@ -68,6 +69,14 @@ class SamplerTest {
             scheduler.commit(scheduler.next(), new int[] {id});
         }
         return sequence;
+    }
+
+    private static Draw draw(SamplingParams params, long seed, int[] prompt) {
+        return Draws.of(sequence(params, seed, prompt));
+    }
+
+    private static Draw draw(SamplingParams params, long seed, int[] prompt, int[] completion) {
+        return Draws.of(sequence(params, seed, prompt, completion));
     }
 
     /** The distribution by its definition: doubles, full sorts, one filter after the other. */
@@ -150,7 +159,7 @@ class SamplerTest {
             double[] expected = expected(logits, p, PROMPT, COMPLETION);
             int[] seen = new int[20];
             for (int seed = 0; seed < draws; seed++) {
-                seen[sampler.sample(row, 20, sequence(p, seed, PROMPT, COMPLETION))]++;
+                seen[sampler.sample(row, 20, draw(p, seed, PROMPT, COMPLETION))]++;
             }
             double chiSquare = 0;
             int classes = 0;
@@ -192,7 +201,7 @@ class SamplerTest {
             Sampler sampler = new Sampler(vocabulary);
             Set<Integer> seen = new TreeSet<>();
             for (int seed = 0; seed < 200; seed++) {
-                seen.add(sampler.sample(logits, 0, sequence(p, seed, new int[] {0})));
+                seen.add(sampler.sample(logits, 0, draw(p, seed, new int[] {0})));
             }
             for (int id : seen) {
                 assertThat(expected[id]).as("round %s id %s", round, id).isPositive();
@@ -209,23 +218,19 @@ class SamplerTest {
     void penaltiesCountCompletionAndPrompt() {
         // prompt 0 0 1, completion 2 2 3: greedy shows the order of the penalized scores
         float[] logits = {2, 2, 2, 2, 1.1f, -1};
-        Sequence plain = sequence(params(0, 1, 0, 0), 0, new int[] {0, 0, 1});
+        Draw plain = draw(params(0, 1, 0, 0), 0, new int[] {0, 0, 1});
         Sampler sampler = new Sampler(6);
         assertThat(sampler.sample(logits, 0, plain)).isZero();
-        assertThat(sampler.sample(logits, 0, sequence(params(0, 1, 0, 0, 2), 0, new int[] {0, 1})))
+        assertThat(sampler.sample(logits, 0, draw(params(0, 1, 0, 0, 2), 0, new int[] {0, 1})))
                 .isEqualTo(2);
         assertThat(
                         sampler.sample(
-                                logits,
-                                0,
-                                sequence(params(0, 1, 0, 0, 2), 0, new int[] {0, 1, 2, 3})))
+                                logits, 0, draw(params(0, 1, 0, 0, 2), 0, new int[] {0, 1, 2, 3})))
                 .isEqualTo(4);
         assertThat(logits).containsExactly(2, 2, 2, 2, 1.1f, -1);
         // nothing is left behind from the call before
         assertThat(sampler.sample(logits, 0, plain)).isZero();
-        assertThat(
-                        sampler.sample(
-                                logits, 0, sequence(params(0, 1, 0, 0, 1, 2), 0, new int[] {0, 1})))
+        assertThat(sampler.sample(logits, 0, draw(params(0, 1, 0, 0, 1, 2), 0, new int[] {0, 1})))
                 .as("presence counts the completion only")
                 .isZero();
     }
@@ -233,7 +238,7 @@ class SamplerTest {
     @Test
     void greedyTakesTheLowestOfTheHighest() {
         float[] logits = {-3, 4, 4, 2, 4};
-        assertThat(new Sampler(5).sample(logits, 0, sequence(params(0, 0.1, 3, 0.5), 9, PROMPT)))
+        assertThat(new Sampler(5).sample(logits, 0, draw(params(0, 0.1, 3, 0.5), 9, PROMPT)))
                 .isEqualTo(1);
     }
 
@@ -246,16 +251,16 @@ class SamplerTest {
         int[] again = new int[500];
         Sampler one = new Sampler(1000);
         Sampler other = new Sampler(1000);
-        Arrays.setAll(once, seed -> one.sample(logits, 0, sequence(p, seed, PROMPT)));
+        Arrays.setAll(once, seed -> one.sample(logits, 0, draw(p, seed, PROMPT)));
         for (int seed = 499; seed >= 0; seed--) {
             // in between, others are sampled
-            other.sample(logits, 0, sequence(params(1, 1, 7, 0), seed, PROMPT));
-            again[seed] = other.sample(logits, 0, sequence(p, seed, PROMPT));
+            other.sample(logits, 0, draw(params(1, 1, 7, 0), seed, PROMPT));
+            again[seed] = other.sample(logits, 0, draw(p, seed, PROMPT));
         }
         assertThat(again).containsExactly(once);
         assertThat(IntStream.of(once).distinct().count()).isGreaterThan(200);
         int[] positions = new int[200];
-        Arrays.setAll(positions, n -> one.sample(logits, 0, sequence(p, 5, PROMPT, new int[n])));
+        Arrays.setAll(positions, n -> one.sample(logits, 0, draw(p, 5, PROMPT, new int[n])));
         assertThat(IntStream.of(positions).distinct().count()).isGreaterThan(100);
     }
 
@@ -263,30 +268,21 @@ class SamplerTest {
     void tinyTemperaturesAndInfiniteLogitsAreFine() {
         float[] logits = {1, 3, Float.NEGATIVE_INFINITY, 2.9999f};
         for (int seed = 0; seed < 50; seed++) {
-            assertThat(
-                            new Sampler(4)
-                                    .sample(
-                                            logits,
-                                            0,
-                                            sequence(params(1e-9, 1, 0, 0), seed, PROMPT)))
+            assertThat(new Sampler(4).sample(logits, 0, draw(params(1e-9, 1, 0, 0), seed, PROMPT)))
                     .isEqualTo(1);
-            assertThat(
-                            new Sampler(4)
-                                    .sample(
-                                            logits,
-                                            0,
-                                            sequence(params(2, 0.99, 4, 0), seed, PROMPT)))
+            assertThat(new Sampler(4).sample(logits, 0, draw(params(2, 0.99, 4, 0), seed, PROMPT)))
                     .isNotEqualTo(2);
         }
     }
 
     @Test
     void aDivergedModelIsSaid() {
-        Sequence s = sequence(params(1, 1, 0, 0), 0, new int[] {0});
-        assertThatThrownBy(() -> new Sampler(2).sample(new float[] {1, Float.NaN}, 0, s))
-                .isInstanceOf(ArithmeticException.class)
-                .hasMessageContaining("id 1 is not a number");
-        assertThatThrownBy(() -> new Sampler(1).sample(new float[] {Float.NEGATIVE_INFINITY}, 0, s))
-                .hasMessageContaining("not finite");
+        Draw s = draw(params(1, 1, 0, 0), 0, new int[] {0});
+        assertThat(new Sampler(2).sample(new float[] {1, Float.NaN}, 0, s))
+                .isEqualTo(Sampler.DIVERGED);
+        assertThat(new Sampler(1).sample(new float[] {Float.NEGATIVE_INFINITY}, 0, s))
+                .isEqualTo(Sampler.DIVERGED);
+        assertThat(new Sampler(2).sample(new float[] {1, Float.POSITIVE_INFINITY}, 0, s))
+                .isEqualTo(Sampler.DIVERGED);
     }
 }
