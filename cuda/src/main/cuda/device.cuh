@@ -33,6 +33,34 @@ struct Tile {
     int count;
 };
 
+// What a step holds; the grids are those of the step's bucket.
+struct StepHead {
+    int rows;
+    int items;
+    int tiles;
+    int samples;
+};
+
+// Programmatic dependent launch: the next kernel's thread blocks may start, and wait themselves for what this one writes.
+__device__ __forceinline__ void let_next_begin() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+// Until here only what no earlier kernel of the step writes may be read. Every kernel waits, so that each may rely on
+// all before it.
+__device__ __forceinline__ void wait_for_previous() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+__device__ __forceinline__ void begin_dependent() {
+    let_next_begin();
+    wait_for_previous();
+}
+
 __device__ __forceinline__ float warp_max(float x) {
 #pragma unroll
     for (int mask = 16; mask > 0; mask /= 2) {
@@ -86,10 +114,10 @@ __device__ __forceinline__ void hadamard(float (&x)[N]) {
 
 // Where a layer's input goes.
 struct Input {
-    float* plain;            // [rows, columns]
+    __nv_bfloat16* plain;    // [rows, columns]
     const int* order;        // [columns] channel order[j] comes j-th; null for the identity
-    int8_t* codes;           // [rows, columns], the outlier group last; null for a bf16 layer
-    float* scales;           // [rows, groups + 1]
+    int8_t* codes;           // tiled, see int4.cuh, the outlier group last; null for a bf16 layer
+    float* scales;           // [groups + 1, capacity]
     __nv_bfloat16* planes;   // [3, capacity, columns]: high, middle, low part; null for a quantized layer
     int columns;
     int capacity;  // rows there is memory for
@@ -121,10 +149,11 @@ __device__ __forceinline__ void quantize_group(const Input& in, int row, int g, 
         code[i] = (int8_t)(int)fminf(fmaxf(rounded, low), high);
     }
     const int lane = threadIdx.x & 31;
-    char4* to = reinterpret_cast<char4*>(in.codes + (size_t)row * in.columns + g * kGroup);
-    to[lane] = make_char4(code[0], code[1], code[2], code[3]);
+    // cores of 8 rows by 16 channels: four lanes write one row of a core
+    char4* to = reinterpret_cast<char4*>(in.codes + ((size_t)g * in.capacity + row / 8 * 8) * kGroup);
+    to[lane / 4 * 32 + row % 8 * 4 + lane % 4] = make_char4(code[0], code[1], code[2], code[3]);
     if (lane == 0) {
-        in.scales[(size_t)row * (groups + 1) + g] = scale;
+        in.scales[(size_t)g * in.capacity + row] = scale;
     }
 }
 
@@ -145,12 +174,9 @@ __device__ __forceinline__ void encode_row(const Input& in, int row, const float
     if (in.codes != nullptr) {
         const int lane = threadIdx.x & 31;
         for (int g = threadIdx.x / 32; g < in.columns / kGroup; g += blockDim.x / 32) {
-            float v[4];
-#pragma unroll
-            for (int i = 0; i < 4; i++) {
-                const int j = g * kGroup + lane * 4 + i;
-                v[i] = x[in.order == nullptr ? j : in.order[j]];
-            }
+            const int j = g * kGroup + lane * 4;
+            const int4 from = in.order == nullptr ? make_int4(j, j + 1, j + 2, j + 3) : __ldg(reinterpret_cast<const int4*>(in.order + j));
+            float v[4] = {x[from.x], x[from.y], x[from.z], x[from.w]};
             quantize_group(in, row, g, v);
         }
     } else {

@@ -2,6 +2,7 @@ package dev.aril.cuda;
 
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.JCudaDriver;
 
 /** The primary context of a device. Any thread may use what is in it after {@link #bind}. */
@@ -39,6 +40,18 @@ public final class CudaContext implements AutoCloseable {
         long[] total = new long[1];
         CudaException.check("cuMemGetInfo", JCudaDriver.cuMemGetInfo(free, total));
         return free[0];
+    }
+
+    /** How many streaming multiprocessors the device has. */
+    public int multiprocessors() {
+        int[] count = new int[1];
+        CudaException.check(
+                "cuDeviceGetAttribute",
+                JCudaDriver.cuDeviceGetAttribute(
+                        count,
+                        CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+                        handle));
+        return count[0];
     }
 
     /** Releases the context; what was made in it must be closed before. */

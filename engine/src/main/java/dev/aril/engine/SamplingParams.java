@@ -69,6 +69,11 @@ public record SamplingParams(
         return new SamplingParams(maxTokens, 0, 1, 0, 0, null, 1, 0, 0, List.of(), Set.of(), false);
     }
 
+    /** Whether ids that are there already change what comes next. */
+    public boolean penalizes() {
+        return repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0;
+    }
+
     private static void check(boolean ok, String field, String limits, Object value) {
         if (!ok) {
             throw new IllegalArgumentException(field + " must be " + limits + ", not " + value);

@@ -15,10 +15,12 @@ import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
 import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
 import dev.aril.engine.kernels.CudaMemory.DeviceCache;
+import dev.aril.engine.kernels.CudaMemory.DeviceHead;
 import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
 import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
 import dev.aril.engine.kernels.CudaMemory.DeviceTable;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -43,6 +45,9 @@ public final class CudaKernels implements Kernels {
 
     /** Positions that one thread block attends to. */
     private static final int CHUNK = 128;
+
+    /** Thread blocks of the norm that run at once, about. */
+    private static final int NORM_BLOCKS = 128;
 
     /** What the arena takes of the free memory where no size is asked for. */
     private static final double SHARE = 0.9;
@@ -69,10 +74,11 @@ public final class CudaKernels implements Kernels {
     /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
     private final Map<Object, Long> constants = new IdentityHashMap<>();
 
+    private final CudaHead head;
+    private final CudaSampler sampler;
     private PinnedBuffer transfer;
-    private @Nullable DeviceActivation normed;
-    private @Nullable Sampler sampler;
     private @Nullable Matrix drawn;
+    private long ids;
     private List<Draw> draws = List.of();
     private @Nullable Thread bound;
 
@@ -118,6 +124,8 @@ public final class CudaKernels implements Kernels {
         loader = new CudaLoader(memory, uploads);
         step = new CudaStep(memory, stream);
         picked = new CudaInlet(memory, stream);
+        head = new CudaHead(context, memory, uploads, stream);
+        sampler = new CudaSampler(context, memory, stream);
     }
 
     /** Why this process cannot run on a GPU; empty if it can. */
@@ -392,34 +400,29 @@ public final class CudaKernels implements Kernels {
         DeviceTable t = (DeviceTable) table;
         arguments
                 .begin()
+                .put(step.head())
                 .put(step.tokens())
                 .put(t.address())
                 .put(((DeviceMatrix) hidden).address())
-                .put(t.columns());
-        launch(programs.embed, rows.count(), 1, 1, 256, 0);
+                .put(t.columns())
+                .put(0);
+        launch(programs.embed, (t.columns() + 1023) / 1024, rows.count(), 1, 128, 0);
     }
 
     @Override
     public void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out) {
         begin(rows);
-        normalize(rows.count(), 0, hidden, weight, epsilon, (DeviceActivation) out);
-    }
-
-    /**
-     * @param picked [count] which rows of hidden, 0 for the first ones
-     */
-    private void normalize(
-            int count,
-            long picked,
-            Matrix hidden,
-            float[] weight,
-            float epsilon,
-            DeviceActivation out) {
-        int shared = shared(out);
-        arguments.begin().put(((DeviceMatrix) hidden).address()).put(constant(weight)).put(picked);
-        put(out);
-        arguments.put(epsilon);
-        launch(programs.normalize, count, 1, 1, 512, shared);
+        DeviceActivation to = (DeviceActivation) out;
+        int shared = shared(to);
+        arguments
+                .begin()
+                .put(step.head())
+                .put(((DeviceMatrix) hidden).address())
+                .put(constant(weight));
+        put(to);
+        arguments.put(epsilon).put(0);
+        int blocks = Math.clamp(NORM_BLOCKS / Math.max(1, rows.count()), 1, 8);
+        launch(programs.normalize, blocks, rows.count(), 1, 512, shared);
     }
 
     /** Bytes for a row; the norm and the end of attention hold one in shared memory. */
@@ -653,9 +656,9 @@ public final class CudaKernels implements Kernels {
                 new long[] {g, u},
                 gate,
                 up);
-        arguments.begin().put(g).put(u);
+        arguments.begin().put(step.head()).put(g).put(u);
         put(to);
-        launch(programs.silu, (to.columns() / GROUP + 7) / 8, count, 1, 256, 0);
+        launch(programs.silu, (to.columns() / GROUP + 3) / 4, count, 1, 128, 0);
     }
 
     @Override
@@ -671,20 +674,25 @@ public final class CudaKernels implements Kernels {
         if (count == 0) {
             return;
         }
-        DeviceActivation in = normed;
-        if (in == null || in.rows() < count || in.columns() != weight.length) {
-            stream.synchronize();
-            if (in != null) {
-                memory.free(in.plain());
-                memory.free(in.planes());
-            }
-            in = (DeviceActivation) activation(roundUp(count, 64), weight.length, null);
-            normed = in;
-        }
-        picked.open(4 * count).asIntBuffer().put(0, rowIndexes);
-        picked.send(4 * count);
-        normalize(count, picked.address(), hidden, weight, epsilon, in);
-        gemm(count, in, false, new long[] {((DeviceMatrix) logits).address()}, head);
+        ByteBuffer to = picked.open(16 + 4 * count);
+        to.putInt(12, count);
+        to.slice(16, 4 * count).order(to.order()).asIntBuffer().put(0, rowIndexes);
+        picked.send(16 + 4 * count);
+        this.head.run(
+                picked.address(),
+                count,
+                picked.address() + 16,
+                ((DeviceMatrix) hidden).address(),
+                constant(weight),
+                epsilon,
+                (DeviceHead) head,
+                ((DeviceMatrix) logits).address());
+    }
+
+    @Override
+    public Linear loadHead(LinearWeights.Bf16 weights, boolean narrow) {
+        bind();
+        return head.load(weights, narrow);
     }
 
     /** The device's memory in use, in bytes. */
@@ -743,21 +751,37 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public void sample(Matrix logits, List<Draw> next) {
+        bind();
+        int count = next.size();
+        int bytes = 16 + CudaSampler.bytes(count);
+        ByteBuffer to = picked.open(bytes);
+        to.putInt(12, count);
+        sampler.write(to, 16, next);
+        picked.send(bytes);
+        long from = ((DeviceMatrix) logits).address();
+        ids = parts.floats(count);
+        sampler.run(picked.address(), count, logits.columns(), from, picked.address() + 16, ids);
         drawn = logits;
         draws = next;
     }
 
-    /** On the host. */
     @Override
     public int[] sampled() {
         Matrix from = drawn;
         if (from == null) {
             throw new IllegalStateException("nothing was sampled");
         }
-        if (sampler == null || sampler.vocabulary() != from.columns()) {
-            sampler = new Sampler(from.columns());
+        int count = draws.size();
+        if (count > 0) {
+            stream.copyOut(transfer(4L * count), ids, 4L * count);
         }
-        return sampler.sample(read(from, draws.size()), draws);
+        stream.synchronize();
+        int[] drawnIds = new int[count];
+        transfer.bytes().asIntBuffer().get(0, drawnIds);
+        long row = 4L * from.columns();
+        long begin = ((DeviceMatrix) from).address();
+        sampler.complete(drawnIds, draws, i -> download(begin + i * row, from.columns()));
+        return drawnIds;
     }
 
     @Override
@@ -787,6 +811,8 @@ public final class CudaKernels implements Kernels {
                         uploads::close,
                         step::close,
                         picked::close,
+                        head::close,
+                        sampler::close,
                         transfer::close,
                         programs::close,
                         stream::close,

@@ -48,6 +48,21 @@ final class CudaMemory {
     record DeviceBf16(int out, int in, long weights) implements DeviceLinear {}
 
     /**
+     * The output head.
+     *
+     * @param weights as pack_head writes them
+     * @param scales [out] floats of INT8 weights, 0 for bf16
+     * @param slabs pieces of 128 bytes in a row
+     */
+    record DeviceHead(int out, int in, long weights, long scales, int slabs)
+            implements Kernels.Linear {
+        /** Parts that its inputs are cut into. */
+        int parts() {
+            return scales == 0 ? 3 : 2;
+        }
+    }
+
+    /**
      * @param address [rows, columns] bf16
      */
     record DeviceTable(int rows, int columns, long address) implements Kernels.Table {}

@@ -58,14 +58,15 @@ final class CudaStep implements AutoCloseable {
         for (Rows.Segment segment : next.segments()) {
             tileCount += (segment.count() + TILE_ROWS - 1) / TILE_ROWS;
         }
-        tiles = 0;
-        tokens = 16 * tileCount;
+        tiles = 16;
+        tokens = tiles + 16 * tileCount;
         positions = tokens + 4 * count;
         tables = positions + 4 * count;
         blocks = tables + 4 * count;
     }
 
     private void write(Rows next, ByteBuffer to) {
+        to.putInt(0, next.count()).putInt(4, 0).putInt(8, tileCount).putInt(12, 0);
         longest = 0;
         for (int r = 0; r < next.count(); r++) {
             to.putInt(tokens + 4 * r, next.tokens()[r]);
@@ -101,6 +102,11 @@ final class CudaStep implements AutoCloseable {
     /** Positions the longest row attends to. */
     int longest() {
         return longest;
+    }
+
+    /** The struct StepHead of device.cuh. */
+    long head() {
+        return inlet.address();
     }
 
     /** [tileCount] adapter, first row, rows. */

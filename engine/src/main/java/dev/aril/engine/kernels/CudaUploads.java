@@ -37,6 +37,15 @@ final class CudaUploads implements AutoCloseable {
                 (buffer, at, count) -> buffer.asShortBuffer().put(0, from, at, count));
     }
 
+    /** Elements first .. first + count - 1. */
+    void copy(long to, short[] from, int first, int count) {
+        copy(
+                to,
+                count,
+                2,
+                (buffer, at, some) -> buffer.asShortBuffer().put(0, from, first + at, some));
+    }
+
     void copy(long to, int[] from) {
         copy(
                 to,

@@ -1,15 +1,18 @@
 package dev.aril.engine.kernels;
 
 /**
- * How the next id of one row is chosen from its logits; the parameters are those of {@link
- * dev.aril.engine.SamplingParams}. The arrays are not copies: they are good until the step's ids
- * are booked.
+ * How one row's next id is chosen, see {@link Sampler}.
  *
- * @param temperature 0 takes the highest
- * @param seed the generator's key
- * @param position the generator's counter: ids the sequence has sampled so far
- * @param ids different ids of prompt and completion, in any order; empty without penalties
- * @param counts [ids] how often the completion holds each
+ * @param temperature 0 is greedy
+ * @param topP above 0, at most 1
+ * @param minP 0 to 1
+ * @param topK 0 keeps all
+ * @param seed of the draw, with {@code position}: the same two draw the same from the same logits
+ * @param repetition divides positive and multiplies other scores of all {@code ids}; 1 is none
+ * @param presence taken from the scores of ids with a count
+ * @param frequency taken from them as often as they count
+ * @param ids [n] the ids that penalties are for, each once, in any order
+ * @param counts [n] how often the completion holds each; 0 where only the prompt does
  */
 public record Draw(
         double temperature,
@@ -22,4 +25,28 @@ public record Draw(
         double presence,
         double frequency,
         int[] ids,
-        int[] counts) {}
+        int[] counts) {
+    private static final int[] NONE = {};
+
+    public Draw {
+        if (ids.length != counts.length) {
+            throw new IllegalArgumentException(
+                    ids.length + " ids with " + counts.length + " counts");
+        }
+    }
+
+    /** The most likely id. */
+    public static Draw greedy() {
+        return new Draw(0, 1, 0, 0, 0, 0, 1, 0, 0, NONE, NONE);
+    }
+
+    /** What distances between scores are multiplied by; 0 for greedy. */
+    double inverse() {
+        return temperature == 0 ? 0 : Math.min(1 / temperature, Double.MAX_VALUE);
+    }
+
+    /** The least weight that {@code minP} keeps, of {@link Sampler#ONE} for the best id. */
+    long least() {
+        return Math.max(1, (long) Math.ceil(minP * Sampler.ONE));
+    }
+}

@@ -79,11 +79,19 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
     }
 
     @Override
+    public final Linear loadHead(LinearWeights.Bf16 weights, boolean narrow) {
+        return load(weights);
+    }
+
+    @Override
     public final void sample(Matrix logits, List<Draw> draws) {
         if (sampler == null || sampler.vocabulary() != logits.columns()) {
             sampler = new Sampler(logits.columns());
         }
-        ids = sampler.sample(HostMemory.values(logits), draws);
+        ids = new int[draws.size()];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = sampler.sample(HostMemory.values(logits), i * logits.columns(), draws.get(i));
+        }
     }
 
     @Override

@@ -100,6 +100,13 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     Linear load(LinearWeights weights);
 
     /**
+     * The output head, which {@link #logits} reads.
+     *
+     * @param narrow whether it may be held in INT8 with a scale a row
+     */
+    Linear loadHead(LinearWeights.Bf16 weights, boolean narrow);
+
+    /**
      * @param bits [rows, columns] bf16
      */
     Table loadTable(short[] bits, int rows, int columns);
@@ -183,17 +190,16 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
             Matrix logits);
 
     /**
-     * Chooses the next id of each row; {@link #sampled} has them.
+     * Draws each row's next id, see {@link Sampler}; {@link #sampled} has them.
      *
-     * @param logits [draws, vocabulary]
-     * @param draws a row each
+     * @param logits [draws, vocabulary]; may hold the penalized scores afterwards
      */
     void sample(Matrix logits, List<Draw> draws);
 
     /**
      * The ids of the last {@link #sample}, waiting until they are there.
      *
-     * @return [draws] an id or {@link #DIVERGED}
+     * @return [draws] an id, or {@link #DIVERGED} where the logits have no highest
      */
     int[] sampled();
 

@@ -16,16 +16,15 @@ final class Philox {
     private Philox() {}
 
     /**
-     * A number in [0, 1) with 53 random bits.
+     * 64 random bits.
      *
      * @param seed the key
      * @param position the counter
      */
-    static double uniform(long seed, long position) {
+    static long bits(long seed, long position) {
         int[] block = {(int) position, (int) (position >>> 32), 0, 0};
         encrypt(block, (int) seed, (int) (seed >>> 32));
-        long bits = (block[0] & LOW) << 32 | (block[1] & LOW);
-        return (bits >>> 11) * 0x1p-53;
+        return (block[0] & LOW) << 32 | (block[1] & LOW);
     }
 
     /**

@@ -1,16 +1,23 @@
 package dev.aril.engine.kernels;
 
 import java.util.Arrays;
-import java.util.List;
 
 /**
  * Which id comes next? Repetition, presence and frequency penalties, temperature, top-k, top-p,
- * min-p, then a draw, in the order of transformers and vLLM. The draw is a function of the
- * sequence's seed and its position alone, so neighbours in the batch change nothing.
+ * min-p, then a draw, in the order of transformers and vLLM.
+ *
+ * <p>An id's weight is exp(distance of its score from the best one / temperature) as an integer, in
+ * units of 2^-44: so that sums are exact, whoever makes them and in which order, and the GPU
+ * (sample.cu) draws the same id. The draw takes the kept ids in ascending order: the first at which
+ * the sum of weights exceeds bits / 2^64 of their total, with bits a function of seed and position
+ * alone.
  *
  * <p>Keeps scratch memory of the vocabulary's size: use one by one thread.
  */
-final class Sampler {
+public final class Sampler {
+    /** The best id's weight. */
+    static final double ONE = 0x1p44;
+
     private static final long ID_BITS = 0xFFFFFFFFL;
 
     private final int vocabulary;
@@ -18,19 +25,19 @@ final class Sampler {
     /** The logits after penalties. */
     private final float[] scores;
 
+    private final long[] weights;
+
     /** Candidates: the score's order in the upper half, the id's in the lower. */
     private final long[] candidates;
-
-    private final double[] weights;
 
     /**
      * @param vocabulary number of ids
      */
-    Sampler(int vocabulary) {
+    public Sampler(int vocabulary) {
         this.vocabulary = vocabulary;
         this.scores = new float[vocabulary];
+        this.weights = new long[vocabulary];
         this.candidates = new long[vocabulary];
-        this.weights = new double[vocabulary];
     }
 
     int vocabulary() {
@@ -38,34 +45,23 @@ final class Sampler {
     }
 
     /**
-     * @param logits [draws, vocabulary]; not changed
-     * @return [draws] an id or {@link Kernels#DIVERGED}
-     */
-    int[] sample(float[] logits, List<Draw> draws) {
-        int[] ids = new int[draws.size()];
-        for (int i = 0; i < ids.length; i++) {
-            ids[i] = sample(logits, i * vocabulary, draws.get(i));
-        }
-        return ids;
-    }
-
-    /**
      * @param logits row-major; not changed
      * @param offset where the row of [vocabulary] begins
-     * @return an id, or {@link Kernels#DIVERGED} if the logits hold no largest number
+     * @return an id, or {@link Kernels#DIVERGED}
      */
-    int sample(float[] logits, int offset, Draw draw) {
+    public int sample(float[] logits, int offset, Draw draw) {
         System.arraycopy(logits, offset, scores, 0, vocabulary);
         penalize(draw);
         int best = best();
-        if (best == Kernels.DIVERGED || draw.temperature() == 0) {
+        double inverse = draw.inverse();
+        if (best == Kernels.DIVERGED || inverse == 0) {
             return best;
         }
-        double uniform = Philox.uniform(draw.seed(), draw.position());
-        if (draw.topK() == 0 && draw.topP() == 1 && draw.minP() == 0) {
-            return drawFromAll(best, draw.temperature(), uniform);
+        for (int id = 0; id < vocabulary; id++) {
+            double distance = ((double) scores[best] - scores[id]) * inverse;
+            weights[id] = (long) Math.rint(Math.exp(-distance) * ONE);
         }
-        return drawFromSome(best, draw, uniform);
+        return pick(threshold(draw), draw);
     }
 
     /** CTRL's repetition penalty, then OpenAI's presence and frequency penalties. */
@@ -73,16 +69,17 @@ final class Sampler {
         float repetition = (float) draw.repetition();
         for (int i = 0; i < draw.ids().length; i++) {
             int id = draw.ids()[i];
+            int count = draw.counts()[i];
             if (repetition != 1) {
                 scores[id] = scores[id] > 0 ? scores[id] / repetition : scores[id] * repetition;
             }
-            if (draw.counts()[i] != 0) {
-                scores[id] -= (float) (draw.presence() + draw.frequency() * draw.counts()[i]);
+            if (count > 0) {
+                scores[id] -= (float) (draw.presence() + draw.frequency() * count);
             }
         }
     }
 
-    /** The highest score's id, the lowest of several; {@link Kernels#DIVERGED} if there is none. */
+    /** The highest score's id, the lowest of several. */
     private int best() {
         int best = Kernels.DIVERGED;
         float highest = Float.NEGATIVE_INFINITY;
@@ -97,82 +94,67 @@ final class Sampler {
         return highest == Float.POSITIVE_INFINITY ? Kernels.DIVERGED : best;
     }
 
-    private double weight(int id, int best, double temperature) {
-        return Math.exp(((double) scores[id] - scores[best]) / temperature);
+    /** The last candidate, in the order of scores, that top-k and top-p keep. */
+    private long threshold(Draw draw) {
+        int count = 0;
+        for (int id = 0; id < vocabulary; id++) {
+            if (weights[id] > 0) {
+                candidates[count++] = candidate(id);
+            }
+        }
+        boolean some = draw.topK() > 0 && draw.topK() < count;
+        if (some) {
+            mostLikely(count, draw.topK());
+            count = draw.topK();
+        }
+        if (draw.topP() == 1) {
+            return some ? Arrays.stream(candidates, 0, count).min().orElseThrow() : Long.MIN_VALUE;
+        }
+        long total = 0;
+        for (int i = 0; i < count; i++) {
+            total += weights[id(candidates[i])];
+        }
+        long enough = (long) Math.ceil(draw.topP() * total);
+        // ids that even together weigh less than what top-p drops need not be sorted
+        long light = (total - enough) / count;
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            if (weights[id(candidates[i])] >= light) {
+                candidates[kept++] = candidates[i];
+            }
+        }
+        Arrays.sort(candidates, 0, kept);
+        int last = kept;
+        long sum = 0;
+        do {
+            sum += weights[id(candidates[--last])];
+        } while (last > 0 && sum < enough);
+        return candidates[last];
     }
 
-    private int drawFromAll(int best, double temperature, double draw) {
-        double total = 0;
+    /** Draws from the ids that are kept. */
+    private int pick(long threshold, Draw draw) {
+        long least = draw.least();
+        long total = 0;
         for (int id = 0; id < vocabulary; id++) {
-            weights[id] = weight(id, best, temperature);
+            if (weights[id] < least || candidate(id) < threshold) {
+                weights[id] = 0;
+            }
             total += weights[id];
         }
-        double left = draw * total;
-        for (int id = 0; id < vocabulary; id++) {
-            left -= weights[id];
-            if (left < 0) {
-                return id;
-            }
+        long left = Math.unsignedMultiplyHigh(Philox.bits(draw.seed(), draw.position()), total);
+        int id = 0;
+        while (left >= weights[id]) {
+            left -= weights[id++];
         }
-        // the sum was rounded up
-        return best;
+        return id;
     }
 
-    private int drawFromSome(int best, Draw params, double draw) {
-        double temperature = params.temperature();
-        int count = mostLikely(params.topK());
-        double total = 0;
-        for (int i = count - 1; i >= 0; i--) {
-            total += weight(id(candidates[i]), best, temperature);
-        }
-        if (params.topP() < 1) {
-            // ids that even together weigh less than what top-p drops need not be sorted
-            double least = (1 - params.topP()) * total / count;
-            int kept = 0;
-            for (int i = 0; i < count; i++) {
-                if (weight(id(candidates[i]), best, temperature) >= least) {
-                    candidates[kept++] = candidates[i];
-                }
-            }
-            count = kept;
-        }
-        Arrays.sort(candidates, 0, count);
-        double enough = params.topP() * total;
-        double sum = 0;
-        int kept = 0;
-        for (int i = count - 1; i >= 0 && (kept == 0 || sum < enough); i--) {
-            double weight = weight(id(candidates[i]), best, temperature);
-            if (weight < params.minP()) {
-                break;
-            }
-            weights[kept++] = weight;
-            sum += weight;
-        }
-        double left = draw * sum;
-        for (int i = 0; i < kept; i++) {
-            left -= weights[i];
-            if (left < 0) {
-                return id(candidates[count - 1 - i]);
-            }
-        }
-        return best;
-    }
-
-    /**
-     * Puts the k most likely ids, or all if k is 0, at the front of the candidates in any order.
-     *
-     * @return how many
-     */
-    private int mostLikely(int k) {
-        for (int id = 0; id < vocabulary; id++) {
-            candidates[id] = candidate(id);
-        }
-        if (k == 0 || k >= vocabulary) {
-            return vocabulary;
-        }
+    /** Puts the k most likely of the first {@code count} candidates at the front, in any order. */
+    private void mostLikely(int count, int k) {
         // Hoare's selection, the largest first
         int low = 0;
-        int high = vocabulary - 1;
+        int high = count - 1;
         while (low < high) {
             long pivot = candidates[(low + high) >>> 1];
             int i = low;
@@ -195,10 +177,9 @@ final class Sampler {
             } else if (k - 1 >= i) {
                 low = i;
             } else {
-                break;
+                return;
             }
         }
-        return k;
     }
 
     /** Ordered as the scores are; of equal scores the lower id is the larger candidate. */

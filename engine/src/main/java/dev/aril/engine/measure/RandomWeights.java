@@ -110,7 +110,7 @@ record RandomWeights(ModelConfig config, short[] embedding, LayerWeights layer)
     }
 
     @Override
-    public LinearWeights head() {
+    public LinearWeights.Bf16 head() {
         return new LinearWeights.Bf16(config.vocabulary(), config.hidden(), embedding);
     }
 

@@ -81,7 +81,7 @@ record StepBenchmark(
         }
 
         @Override
-        public LinearWeights head() {
+        public LinearWeights.Bf16 head() {
             atHead = meter.usedBytes();
             return weights.head();
         }

@@ -105,7 +105,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
     }
 
     @Override
-    public LinearWeights head() {
+    public LinearWeights.Bf16 head() {
         String name = config.tiedEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight";
         return new LinearWeights.Bf16(config.vocabulary(), config.hidden(), bf16(name));
     }

@@ -3,18 +3,17 @@ package dev.aril.engine.model;
 import dev.aril.engine.SamplingParams;
 import dev.aril.engine.kernels.Draw;
 import dev.aril.engine.schedule.Sequence;
-import dev.aril.engine.schedule.Tally;
+import dev.aril.engine.schedule.TokenCounts;
 
-/** What a sequence asks of the sampler. */
+/** What a sequence asks of the sampler for its next id. */
 public final class Draws {
     private static final int[] NONE = {};
 
     private Draws() {}
 
-    /** For the id that follows all the sequence has. */
     public static Draw of(Sequence sequence) {
         SamplingParams p = sequence.sampling();
-        Tally tally = sequence.tally();
+        TokenCounts counts = sequence.counts();
         return new Draw(
                 p.temperature(),
                 p.topP(),
@@ -25,7 +24,7 @@ public final class Draws {
                 p.repetitionPenalty(),
                 p.presencePenalty(),
                 p.frequencyPenalty(),
-                tally == null ? NONE : tally.ids(),
-                tally == null ? NONE : tally.counts());
+                counts == null ? NONE : counts.ids(),
+                counts == null ? NONE : counts.counts());
     }
 }

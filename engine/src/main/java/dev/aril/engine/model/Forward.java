@@ -108,7 +108,7 @@ public final class Forward implements StepRunner {
         this.folding = new AdapterFolding(config, recipe);
         this.embedding =
                 kernels.loadTable(weights.embedding(), config.vocabulary(), config.hidden());
-        this.head = kernels.load(weights.head());
+        this.head = kernels.loadHead(weights.head(), recipe.quantized());
         this.finalNorm = weights.finalNorm();
         this.rope = Rope.of(config.contextLength(), config.headDim(), config.ropeTheta());
         Buffers buffers = new Buffers(kernels, config, recipe, maxRows);

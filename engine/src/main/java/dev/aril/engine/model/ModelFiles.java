@@ -130,7 +130,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
     }
 
     @Override
-    public LinearWeights head() {
+    public LinearWeights.Bf16 head() {
         return new LinearWeights.Bf16(
                 config.vocabulary(),
                 config.hidden(),
@@ -202,7 +202,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
                 new Safetensors.Writer(directory.resolve(WEIGHTS), plan(weights))) {
             out.write("embedding", weights.embedding());
             if (!weights.config().tiedEmbeddings()) {
-                out.write("head", ((LinearWeights.Bf16) weights.head()).bits());
+                out.write("head", weights.head().bits());
             }
             out.write("final_norm", weights.finalNorm());
             for (int l = 0; l < weights.config().layers(); l++) {

@@ -12,7 +12,7 @@ public interface WeightSource {
     short[] embedding();
 
     /** [vocabulary, hidden]. */
-    LinearWeights head();
+    LinearWeights.Bf16 head();
 
     /** [hidden]. */
     float[] finalNorm();

@@ -45,7 +45,7 @@ final class QuantizedWeights implements WeightSource {
     }
 
     @Override
-    public LinearWeights head() {
+    public LinearWeights.Bf16 head() {
         return checkpoint.head();
     }
 

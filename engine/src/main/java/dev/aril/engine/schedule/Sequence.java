@@ -32,6 +32,7 @@ public final class Sequence {
     private final SamplingParams sampling;
     private final long seed;
     private final int promptLength;
+    private final @Nullable TokenCounts counts;
     private int[] tokens;
     private int length;
     private int computed;
@@ -40,7 +41,6 @@ public final class Sequence {
     private int slot = NO_SLOT;
     private State state = State.NEW;
     private boolean charged;
-    private final @Nullable Tally tally;
 
     /**
      * @param flow among these the scheduler is fair
@@ -66,13 +66,12 @@ public final class Sequence {
         this.promptLength = prompt.length;
         this.length = prompt.length;
         this.tokens = Arrays.copyOf(prompt, prompt.length + Math.min(sampling.maxTokens(), 256));
-        this.tally = penalized(sampling) ? new Tally(prompt) : null;
-    }
-
-    private static boolean penalized(SamplingParams sampling) {
-        return sampling.repetitionPenalty() != 1
-                || sampling.presencePenalty() != 0
-                || sampling.frequencyPenalty() != 0;
+        this.counts = sampling.penalizes() ? new TokenCounts() : null;
+        if (sampling.repetitionPenalty() != 1 && counts != null) {
+            for (int token : prompt) {
+                counts.add(token, false);
+            }
+        }
     }
 
     public String id() {
@@ -118,9 +117,9 @@ public final class Sequence {
         return tokens;
     }
 
-    /** Its ids counted; null without penalties, which alone ask for it. */
-    public @Nullable Tally tally() {
-        return tally;
+    /** Its ids, those of the prompt only where a penalty is for them; null without penalties. */
+    public @Nullable TokenCounts counts() {
+        return counts;
     }
 
     /** Positions whose keys and values are in the cache: 0 to this, exclusive. */
@@ -171,8 +170,8 @@ public final class Sequence {
             tokens = Arrays.copyOf(tokens, length + (length >> 1) + 16);
         }
         tokens[length++] = id;
-        if (tally != null) {
-            tally.sampled(id);
+        if (counts != null) {
+            counts.add(id, true);
         }
     }
 
