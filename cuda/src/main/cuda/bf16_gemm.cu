@@ -14,6 +14,10 @@
 // Reference  ReferenceKernels.project      Test  KernelsContract.logitsOfTheRowsAskedFor
 #include "gemm.cuh"
 
+constexpr int kRowsOfTile = 16;  // outputs: the A operand of mma.sync
+constexpr int kWarps = 8;        // they share the columns of a tile
+constexpr int kPitch = 20;       // of a token's 16 sums in shared memory: no bank conflict when written
+
 __device__ __forceinline__ void mma_bf16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0, uint32_t b1) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -26,7 +30,8 @@ __device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
     constexpr int kPasses = kTokens >= 16 ? kTokens / 16 : 1;
     __shared__ float sums[kWarps][kTokens][kPitch];
 
-    const Slice& slice = a.slices[slice_of(a)];
+    begin_dependent();
+    const Slice& slice = a.slices[slice_of(a, blockIdx.x)];
     const int tile = blockIdx.x - slice.firstTile;
     const int row0 = blockIdx.y * kTokens;
     const int warp = threadIdx.x / 32;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 constexpr int kGroup = 128;         // channels that share a scale; also the number of outliers
+constexpr int kCodeBytes = 8 * kGroup + 8 * 4;  // a group's codes and scales of 8 rows: int4.cuh
 constexpr int kBlockTokens = 16;    // positions in a KV block
 constexpr int kProjections = 7;     // of a layer, as LowRank numbers them
 constexpr int kMaxRank = 256;       // floats between two rows of shrunk inputs
@@ -116,8 +117,7 @@ __device__ __forceinline__ void hadamard(float (&x)[N]) {
 struct Input {
     __nv_bfloat16* plain;    // [rows, columns]
     const int* order;        // [columns] channel order[j] comes j-th; null for the identity
-    int8_t* codes;           // tiled, see int4.cuh, the outlier group last; null for a bf16 layer
-    float* scales;           // [groups + 1, capacity]
+    char* codes;             // and their scales, see int4.cuh, the outlier group last; null for a bf16 layer
     __nv_bfloat16* planes;   // [3, capacity, columns]: high, middle, low part; null for a quantized layer
     int columns;
     int capacity;  // rows there is memory for
@@ -150,10 +150,10 @@ __device__ __forceinline__ void quantize_group(const Input& in, int row, int g, 
     }
     const int lane = threadIdx.x & 31;
     // cores of 8 rows by 16 channels: four lanes write one row of a core
-    char4* to = reinterpret_cast<char4*>(in.codes + ((size_t)g * in.capacity + row / 8 * 8) * kGroup);
-    to[lane / 4 * 32 + row % 8 * 4 + lane % 4] = make_char4(code[0], code[1], code[2], code[3]);
+    char* block = in.codes + ((size_t)g * (in.capacity / 8) + row / 8) * kCodeBytes;
+    reinterpret_cast<char4*>(block)[lane / 4 * 32 + row % 8 * 4 + lane % 4] = make_char4(code[0], code[1], code[2], code[3]);
     if (lane == 0) {
-        in.scales[(size_t)g * in.capacity + row] = scale;
+        reinterpret_cast<float*>(block + 8 * kGroup)[row % 8] = scale;
     }
 }
 

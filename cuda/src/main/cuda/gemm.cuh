@@ -1,37 +1,31 @@
-// What both matrix products share: up to three projections that read one input, in one launch.
+// What the matrix products share: up to three projections that read one input, in one launch.
 #pragma once
 
 #include "device.cuh"
 
-constexpr int kRowsOfTile = 16;  // outputs: the A operand of mma.sync
-constexpr int kWarps = 8;        // they share the columns of a tile
-constexpr int kPitch = 20;       // of a token's 16 sums in shared memory: no bank conflict when written
-
 struct Slice {
     const void* weights;
-    const __half* scales;        // INT4 only, as are the next two
-    const int8_t* outliers;
-    const float* outlierScales;
-    float* y;    // [rows, out]
+    const void* outliers;  // INT4 only
+    float* y;              // [rows, out]
     int out;
     int firstTile;  // tiles of the slices before
 };
 
 struct GemmArgs {
     Slice slices[3];
-    const int8_t* codes;
-    const float* scales;
+    const char* codes;  // and their scales: int4.cuh
     const __nv_bfloat16* planes;
     int count;  // slices
     int rows;
     int columns;
-    int capacity;  // rows in a plane
+    int capacity;  // rows there is memory for
     int add;  // y += instead of y =
+    int tiles;  // of all slices
 };
 
-__device__ __forceinline__ int slice_of(const GemmArgs& a) {
+__device__ __forceinline__ int slice_of(const GemmArgs& a, int tile) {
     int s = 0;
-    while (s + 1 < a.count && (int)blockIdx.x >= a.slices[s + 1].firstTile) {
+    while (s + 1 < a.count && tile >= a.slices[s + 1].firstTile) {
         s++;
     }
     return s;
@@ -40,4 +34,25 @@ __device__ __forceinline__ int slice_of(const GemmArgs& a) {
 __device__ __forceinline__ void finish(const GemmArgs& a, const Slice& slice, int row, int n, float y) {
     float* to = slice.y + (size_t)row * slice.out + n;
     *to = a.add ? *to + y : y;
+}
+
+// Four outputs side by side.
+__device__ __forceinline__ void finish(const GemmArgs& a, const Slice& slice, int row, int n, float4 y, bool aligned) {
+    float* to = slice.y + (size_t)row * slice.out + n;
+    if (aligned && n < slice.out) {
+        float4* all = reinterpret_cast<float4*>(to);
+        if (a.add) {
+            const float4 old = *all;
+            y = make_float4(old.x + y.x, old.y + y.y, old.z + y.z, old.w + y.w);
+        }
+        *all = y;
+        return;
+    }
+    const float each[4] = {y.x, y.y, y.z, y.w};
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        if (n + i < slice.out) {
+            finish(a, slice, row, n + i, each[i]);
+        }
+    }
 }

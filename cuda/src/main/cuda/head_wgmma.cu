@@ -133,10 +133,6 @@ __device__ __forceinline__ void step(float (&c)[kTokens / 2], uint64_t a, uint64
     multiply(c, a, b, 1);
 }
 
-__device__ __forceinline__ void barrier_arrive(uint32_t barrier) {
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-
 template <bool kInt8, int kTokens>
 __device__ __forceinline__ void head(const HeadArgs& a) {
     constexpr int kPartBytes = kParts<kInt8> * kTokens * kSlabBytes;
@@ -211,15 +207,15 @@ __device__ __forceinline__ void head(const HeadArgs& a) {
         for (int slab = 0; slab < a.slabs; slab++, i++) {
             const int stage = i % kStages;
             barrier_wait(full + stage * 8, i / kStages & 1);
-            const uint64_t w = core_matrices(stages + stage * kStageBytes + mine * kTileBytes);
-            const uint64_t x = core_matrices(stages + stage * kStageBytes + kWeightBytes);
+            const uint64_t w = core_matrices(stages + stage * kStageBytes + mine * kTileBytes, 1024);
+            const uint64_t x = core_matrices(stages + stage * kStageBytes + kWeightBytes, 1024);
             wgmma_fence();
 #pragma unroll
             for (int s = 0; s < 4; s++) {
                 step<kTokens>(c, w + s * (256 >> 4), x + s * (256 >> 4), slab + s > 0);
             }
             wgmma_commit();
-            wgmma_wait();
+            wgmma_wait<0>();
             if (threadIdx.x % 128 == 0) {
                 barrier_arrive(empty + stage * 8);
             }

@@ -38,7 +38,8 @@ __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) 
         : "memory");
 }
 
-// Multiples of 16 bytes, from and to multiples of 16.
+// Multiples of 16 bytes, from and to multiples of 16. Each takes its thread about 200 cycles, whatever its size: few and large
+// ones, by warps that do nothing else.
 __device__ __forceinline__ void bulk_copy(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier) {
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
         "l"(from), "r"(bytes), "r"(barrier)
@@ -62,21 +63,57 @@ __device__ __forceinline__ uint32_t in_block(uint32_t address, uint32_t rank) {
     return there;
 }
 
-__device__ __forceinline__ float load_cluster(uint32_t address) {
-    float x;
-    asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(x) : "r"(address) : "memory");
-    return x;
+__device__ __forceinline__ void store_cluster(uint32_t address, const float4& x) {
+    asm volatile("st.shared::cluster.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x.x), "f"(x.y), "f"(x.z), "f"(x.w) : "memory");
+}
+
+__device__ __forceinline__ void barrier_arrive(uint32_t barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+// What this thread wrote into the cluster's shared memory is seen by who waits.
+__device__ __forceinline__ void barrier_arrive_cluster(uint32_t barrier) {
+    asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+__device__ __forceinline__ void barrier_wait_cluster(uint32_t barrier, uint32_t parity) {
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+        "@done bra ready;\n"
+        "bra again;\n"
+        "ready:\n"
+        "}\n" ::"r"(barrier),
+        "r"(parity)
+        : "memory");
 }
 
 // A matrix in shared memory made of cores of 8 rows by 16 bytes, 128 bytes each: the next core along K lies 128 bytes on,
-// the next 8 rows 1024 bytes.
-__device__ __forceinline__ uint64_t core_matrices(uint32_t address) {
-    return (uint64_t)(address >> 4 & 0x3FFF) | (uint64_t)(128 >> 4) << 16 | (uint64_t)(1024 >> 4) << 32;
+// the next 8 rows so many bytes.
+__device__ __forceinline__ uint64_t core_matrices(uint32_t address, int rows) {
+    return (uint64_t)(address >> 4 & 0x3FFF) | (uint64_t)(128 >> 4) << 16 | (uint64_t)(rows >> 4) << 32;
 }
 
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory"); }
+
+// Until no more than so many groups of products are on the way.
+template <int kLeft>
+__device__ __forceinline__ void wgmma_wait() {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kLeft) : "memory");
+}
+
+// Keeps the compiler from moving what it does with these registers across this point: it knows nothing of products on
+// the way.
+template <int N>
+__device__ __forceinline__ void pin(int (&c)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        asm volatile("" : "+r"(c[i])::"memory");
+    }
+}
 
 // c[64, N] = a[64, 32] * b[N, 32] (+ c), bytes into 32-bit integers; a in registers as mma.m16n8k32 has it, 16 rows a
 // warp, b in shared memory.

@@ -1,46 +1,82 @@
-// pack_int4: the packed format's INT4 weights into the order in which int4_gemm's lanes read them.
+// pack_int4: the packed format's INT4 weights into the records of int4.cuh.
 //
-//   nibbles  [out, 64 groups] bytes  column 2i low, 2i + 1 high     ->  packed [tiles, groups, 2, 32, 4] words
-//   scales   [out, groups]    half                                  ->  turned [groups, 16 tiles]        half
+//   nibbles  [out, 64 groups] bytes  column 2i low, 2i + 1 high;  scales  [out, groups] half     -> records
+//   codes    [out, 128] int8;  outlierScales  [out] float                                        -> outliers
 //
 // Outputs past the last one become zero.
 //
-// Launch     grid (groups, tiles), block 256
-// Requires   groups of 128
+// Launch     pack_int4: grid (groups, tiles of 64 outputs, an even number), block 256;  pack_outliers: grid (tiles, an even number), block 512
+// Requires   groups of 128 without the outliers'
 // Bound      exact
 // Reference  LinearWeights.Int4.code       Test  KernelsContract.quantizedProjectionHasTheDefinedBits
-#include "gemm.cuh"
+#include "int4.cuh"
 
 struct PackArgs {
     const uint32_t* nibbles;
     const __half* scales;
-    uint32_t* packed;
-    __half* turned;
+    char* records;
     int out;
     int groups;
 };
 
 extern "C" __global__ void __launch_bounds__(256) pack_int4(const __grid_constant__ PackArgs a) {
     const int g = blockIdx.x;
-    const int tile = blockIdx.y;
-    const int half = threadIdx.x / 128;
-    const int lane = threadIdx.x / 4 % 32;
-    const int s = threadIdx.x % 4;
-    const int row = tile * kRowsOfTile + lane / 4 + 8 * half;
-    uint32_t result = 0;
-    if (row < a.out) {
-        const uint32_t x = a.nibbles[((size_t)row * a.groups + g) * 16 + lane % 4 * 4 + s];
+    char* record = a.records + (((size_t)(blockIdx.y / 2) * a.groups + g) * 2 + blockIdx.y % 2) * kRecordBytes;
+    const int lane = threadIdx.x % 32;
+    const int half = threadIdx.x / 32 % 2;
+    const int warp = threadIdx.x / 64;
+    const int n = blockIdx.y * kOutputs + warp * 16 + half * 8 + lane / 4;
+    uint32_t words[4] = {};
+    if (n < a.out) {
+        const uint32_t* row = a.nibbles + ((size_t)n * a.groups + g) * 16;
 #pragma unroll
-        for (int b = 0; b < 4; b++) {
-            const uint32_t low = x >> (4 * b) & 15;
-            const uint32_t high = x >> (16 + 4 * b) & 15;
-            result |= (low | high << 4) << (8 * b);
+        for (int s = 0; s < 4; s++) {
+            // four columns are 16 bits
+            const int c = 32 * s + 4 * (lane % 4);
+            const uint32_t near = row[c / 8] >> (c % 8 * 4);
+            const uint32_t far = row[(c + 16) / 8] >> (c % 8 * 4);
+#pragma unroll
+            for (int b = 0; b < 4; b++) {
+                words[s] |= (near >> (4 * b) & 15) << (8 * b) | (far >> (4 * b) & 15) << (8 * b + 4);
+            }
         }
     }
-    a.packed[((size_t)tile * a.groups + g) * 256 + threadIdx.x] = result;
-    if (threadIdx.x < kRowsOfTile) {
-        const int n = tile * kRowsOfTile + threadIdx.x;
-        a.turned[(size_t)g * gridDim.y * kRowsOfTile + n] =
-            n < a.out ? a.scales[(size_t)n * a.groups + g] : __float2half(0.0f);
+    reinterpret_cast<uint4*>(record)[threadIdx.x] = make_uint4(words[0], words[1], words[2], words[3]);
+    if (threadIdx.x < kOutputs) {
+        // half of a pair, of an output
+        const int output = blockIdx.y * kOutputs + threadIdx.x / 16 * 16 + threadIdx.x % 2 * 8 + threadIdx.x % 16 / 2;
+        reinterpret_cast<__half*>(record + kOutputs * kGroup / 2)[threadIdx.x] =
+            output < a.out ? a.scales[(size_t)output * a.groups + g] : __float2half(0.0f);
+    }
+}
+
+struct OutlierArgs {
+    const uint32_t* codes;
+    const float* scales;
+    char* records;
+    int out;
+    int unused;
+};
+
+extern "C" __global__ void __launch_bounds__(512) pack_outliers(const __grid_constant__ OutlierArgs a) {
+    char* record = a.records + (size_t)blockIdx.x * kOutlierBytes;
+    const int lane = threadIdx.x % 32;
+    const int s = threadIdx.x / 32 % 4;
+    const int warp = threadIdx.x / 128;
+    const int n = blockIdx.x * kOutputs + warp * 16 + lane / 4;
+    const int word = 8 * s + lane % 4;
+    uint4 x = {};
+    if (n < a.out) {
+        x.x = a.codes[(size_t)n * 32 + word];
+        x.z = a.codes[(size_t)n * 32 + word + 4];
+    }
+    if (n + 8 < a.out) {
+        x.y = a.codes[(size_t)(n + 8) * 32 + word];
+        x.w = a.codes[(size_t)(n + 8) * 32 + word + 4];
+    }
+    reinterpret_cast<uint4*>(record)[threadIdx.x] = x;
+    if (threadIdx.x < kOutputs) {
+        const int output = blockIdx.x * kOutputs + threadIdx.x / 16 * 16 + threadIdx.x % 2 * 8 + threadIdx.x % 16 / 2;
+        reinterpret_cast<float*>(record + kOutputs * kGroup)[threadIdx.x] = output < a.out ? a.scales[output] : 0.0f;
     }
 }

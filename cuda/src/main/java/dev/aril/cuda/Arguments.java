@@ -1,8 +1,10 @@
 package dev.aril.cuda;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import jcuda.Pointer;
 
 /**
  * A kernel's one parameter, a struct passed by value: fields are put in the order in which the
@@ -14,8 +16,15 @@ public final class Arguments {
     private static final int SIZE = 4096;
 
     private final ByteBuffer bytes = ByteBuffer.allocateDirect(SIZE).order(ByteOrder.nativeOrder());
-    private final Pointer pointer = Pointer.to(Pointer.to(bytes));
+
+    /** The driver's array of parameters: one. */
+    private final MemorySegment pointer = Arena.ofAuto().allocate(8, 8);
+
     private int at;
+
+    public Arguments() {
+        pointer.set(ValueLayout.JAVA_LONG, 0, MemorySegment.ofBuffer(bytes).address());
+    }
 
     /** Begins a new struct. */
     public Arguments begin() {
@@ -43,7 +52,7 @@ public final class Arguments {
         return this;
     }
 
-    Pointer pointer() {
+    MemorySegment pointer() {
         return pointer;
     }
 }

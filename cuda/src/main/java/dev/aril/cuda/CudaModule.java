@@ -10,8 +10,19 @@ import jcuda.driver.JCudaDriver;
 
 /** The kernels of one {@code .cu} file, as the build compiled them into this jar. */
 public final class CudaModule implements AutoCloseable {
-    /** A kernel to launch. */
-    public record Kernel(String name, CUfunction function) {}
+    /**
+     * A kernel to launch.
+     *
+     * @param address the driver's handle
+     */
+    public record Kernel(String name, long address) {}
+
+    /** With its handle, which JCuda keeps to itself. */
+    private static final class Handle extends CUfunction {
+        long address() {
+            return getNativePointer();
+        }
+    }
 
     private final String name;
     private final CUmodule module = new CUmodule();
@@ -47,11 +58,7 @@ public final class CudaModule implements AutoCloseable {
 
     /** A kernel by its C name. */
     public Kernel kernel(String symbol) {
-        CUfunction function = new CUfunction();
-        CudaException.check(
-                "cuModuleGetFunction " + name + "." + symbol,
-                JCudaDriver.cuModuleGetFunction(function, module, symbol));
-        return new Kernel(symbol, function);
+        return new Kernel(symbol, function(symbol).address());
     }
 
     /**
@@ -60,14 +67,22 @@ public final class CudaModule implements AutoCloseable {
      * @param shared bytes of dynamic shared memory it may be launched with
      */
     public Kernel kernel(String symbol, int shared) {
-        Kernel kernel = kernel(symbol);
+        Handle function = function(symbol);
         CudaException.check(
                 "cuFuncSetAttribute " + symbol,
                 JCudaDriver.cuFuncSetAttribute(
-                        kernel.function(),
+                        function,
                         CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                         shared));
-        return kernel;
+        return new Kernel(symbol, function.address());
+    }
+
+    private Handle function(String symbol) {
+        Handle function = new Handle();
+        CudaException.check(
+                "cuModuleGetFunction " + name + "." + symbol,
+                JCudaDriver.cuModuleGetFunction(function, module, symbol));
+        return function;
     }
 
     @Override

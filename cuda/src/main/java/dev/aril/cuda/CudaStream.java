@@ -12,14 +12,33 @@ import jcuda.driver.JCudaDriver;
 public final class CudaStream implements AutoCloseable {
     private static final CUdeviceptr ZERO = new CUdeviceptr();
 
-    private final CUstream stream = new CUstream();
+    /** With its handle, which JCuda keeps to itself. */
+    private static final class Handle extends CUstream {
+        long address() {
+            return getNativePointer();
+        }
+    }
+
+    private final Handle stream = new Handle();
+    private final Launcher launcher;
     private long waitedNanos;
 
-    /** Waits for no other stream. */
+    /** Waits for no other stream; a kernel waits for all before it. */
     public CudaStream() {
+        this(false);
+    }
+
+    /**
+     * Waits for no other stream.
+     *
+     * @param overlap whether a kernel may begin before the one ahead of it has ended: it waits
+     *     itself before it reads what others wrote (programmatic dependent launch)
+     */
+    public CudaStream(boolean overlap) {
         CudaException.check(
                 "cuStreamCreate",
                 JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
+        launcher = new Launcher(stream.address(), overlap);
     }
 
     /** Copies the buffer's first bytes to the device. */
@@ -68,21 +87,20 @@ public final class CudaStream implements AutoCloseable {
             int shared,
             Arguments arguments) {
         int result =
-                JCudaDriver.cuLaunchKernel(
-                        kernel.function(),
-                        gridX,
-                        gridY,
-                        gridZ,
-                        block,
-                        1,
-                        1,
-                        shared,
-                        stream,
-                        arguments.pointer(),
-                        null);
+                launcher.launch(
+                        kernel.address(), gridX, gridY, gridZ, block, shared, arguments.pointer());
         if (result != 0) {
-            CudaException.check("cuLaunchKernel " + kernel.name(), result);
+            CudaException.check("cuLaunchKernelEx " + kernel.name(), result);
         }
+    }
+
+    /** Records what is put on this stream meanwhile, for {@link #launch(CudaGraph)}. */
+    public CudaGraph record(Runnable work) {
+        return CudaGraph.record(stream, work);
+    }
+
+    public void launch(CudaGraph graph) {
+        graph.launch(stream);
     }
 
     public void record(CudaEvent event) {

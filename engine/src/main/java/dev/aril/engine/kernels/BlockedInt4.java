@@ -1,6 +1,7 @@
 package dev.aril.engine.kernels;
 
 import dev.aril.engine.kernels.HostMemory.HostActivation;
+import java.util.Arrays;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
@@ -38,6 +39,7 @@ record BlockedInt4(
         final short[] codes = new short[MAX_GROUP * COLUMNS];
         final short[] sums = new short[4 * COLUMNS];
         final float[] outlierSums = new float[4 * COLUMNS];
+        float[] halves = new float[0];
     }
 
     private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
@@ -93,41 +95,62 @@ record BlockedInt4(
 
     @Override
     public void tile(HostActivation x, int firstRow, int rows, int block, float[] tile) {
-        java.util.Arrays.fill(tile, 0, rows * COLUMNS, 0f);
+        int count = rows * COLUMNS;
+        Arrays.fill(tile, 0, count, 0f);
         Scratch scratch = SCRATCH.get();
-        int regular = in - outliers;
-        int groups = regular / group;
-        for (int g = 0; g < groups; g++) {
-            int from = (block * groups + g) * (group / 4) * COLUMNS;
-            int scaleAt = (block * groups + g) * COLUMNS;
-            if (rows == 1) {
-                float scale = x.scales()[firstRow * (groups + 1) + g];
-                for (int v = 0; v < COLUMNS; v += 2 * W) {
-                    packedRow(from + v, x.codes(), firstRow * regular + g * group, scratch.sums);
-                    rescale(scratch.sums, 0, scale, scaleAt + v, tile, v);
-                }
-                continue;
-            }
-            unpack(from, scratch.codes);
-            for (int r = 0; r < rows; r += 4) {
-                int n = Math.min(4, rows - r);
-                sums(scratch, x.codes(), (firstRow + r) * regular + g * group, regular, n);
-                for (int i = 0; i < n; i++) {
-                    float scale = x.scales()[(firstRow + r + i) * (groups + 1) + g];
-                    for (int v = 0; v < COLUMNS; v += 2 * W) {
-                        rescale(
-                                scratch.sums,
-                                i * COLUMNS + v,
-                                scale,
-                                scaleAt + v,
-                                tile,
-                                (r + i) * COLUMNS + v);
+        if (scratch.halves.length < 2 * count) {
+            scratch.halves = new float[2 * count];
+        }
+        int groups = (in - outliers) / group;
+        for (int run = 0; run < Runs.COUNT; run++) {
+            int end = Runs.begin(groups + 1, run + 1);
+            for (int g = Runs.begin(groups + 1, run); g < end; g++) {
+                if (g < groups) {
+                    regularGroup(x, firstRow, rows, block, g, scratch, tile);
+                } else {
+                    for (int r = 0; r < rows; r += 4) {
+                        int n = Math.min(4, rows - r);
+                        outlierGroup(x, firstRow + r, n, block, scratch, tile, r * COLUMNS);
                     }
                 }
             }
+            Runs.end(run, tile, scratch.halves, count);
         }
+        Runs.join(scratch.halves, tile, count);
+    }
+
+    /** tile += scale · weight scale · a group's sums. */
+    private void regularGroup(
+            HostActivation x,
+            int firstRow,
+            int rows,
+            int block,
+            int g,
+            Scratch scratch,
+            float[] tile) {
+        int regular = in - outliers;
+        int groups = regular / group;
+        int from = (block * groups + g) * (group / 4) * COLUMNS;
+        int scaleAt = (block * groups + g) * COLUMNS;
+        if (rows == 1) {
+            float scale = x.scales()[firstRow * (groups + 1) + g];
+            for (int v = 0; v < COLUMNS; v += 2 * W) {
+                packedRow(from + v, x.codes(), firstRow * regular + g * group, scratch.sums);
+                rescale(scratch.sums, 0, scale, scaleAt + v, tile, v);
+            }
+            return;
+        }
+        unpack(from, scratch.codes);
         for (int r = 0; r < rows; r += 4) {
-            outlierGroup(x, firstRow + r, Math.min(4, rows - r), block, scratch, tile, r * COLUMNS);
+            int n = Math.min(4, rows - r);
+            sums(scratch, x.codes(), (firstRow + r) * regular + g * group, regular, n);
+            for (int i = 0; i < n; i++) {
+                float scale = x.scales()[(firstRow + r + i) * (groups + 1) + g];
+                for (int v = 0; v < COLUMNS; v += 2 * W) {
+                    int to = (r + i) * COLUMNS + v;
+                    rescale(scratch.sums, i * COLUMNS + v, scale, scaleAt + v, tile, to);
+                }
+            }
         }
     }
 

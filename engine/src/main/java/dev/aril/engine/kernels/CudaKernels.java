@@ -16,11 +16,10 @@ import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
 import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
 import dev.aril.engine.kernels.CudaMemory.DeviceCache;
 import dev.aril.engine.kernels.CudaMemory.DeviceHead;
-import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
-import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
 import dev.aril.engine.kernels.CudaMemory.DeviceTable;
 import java.nio.ByteBuffer;
+import java.nio.ShortBuffer;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -35,10 +34,7 @@ import org.jspecify.annotations.Nullable;
  * running steps; everything else belongs to one thread at a time.
  */
 public final class CudaKernels implements Kernels {
-    private static final int GROUP = 128;
-
-    /** Outputs of a tile of the matrix products. */
-    private static final int TILE = 16;
+    private static final int GROUP = CudaGemm.GROUP;
 
     /** Outputs that a thread block of lora_expand takes. */
     private static final int EXPAND = 128;
@@ -63,6 +59,7 @@ public final class CudaKernels implements Kernels {
     private final CudaUploads uploads;
     private final CudaLoader loader;
     private final CudaPrograms programs;
+    private final CudaGemm gemm;
     private final CudaStep step;
     private final Arguments arguments = new Arguments();
     private final Scratch keyValue = new Scratch();
@@ -117,11 +114,12 @@ public final class CudaKernels implements Kernels {
         bound = Thread.currentThread();
         memory =
                 new DeviceMemory(context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
-        stream = new CudaStream();
+        stream = new CudaStream(device.major() >= 9);
         transfer = new PinnedBuffer(1 << 20);
         programs = new CudaPrograms();
         uploads = new CudaUploads(context);
         loader = new CudaLoader(memory, uploads);
+        gemm = new CudaGemm(context, memory, uploads, stream);
         step = new CudaStep(memory, stream);
         picked = new CudaInlet(memory, stream);
         head = new CudaHead(context, memory, uploads, stream);
@@ -162,17 +160,17 @@ public final class CudaKernels implements Kernels {
         if (4L * columns > CudaPrograms.SHARED_BYTES && !wide(columns)) {
             throw new IllegalArgumentException("a layer's input may not be " + columns + " wide");
         }
-        long plain = memory.allocate(4L * rows * columns);
+        int capacity = roundUp(rows, CudaGemm.ROWS);
+        long plain = memory.allocate(2L * capacity * columns);
         if (spec == null) {
             require(columns % 64 == 0, "the width of a bf16 layer's input", "of 64", columns);
-            long planes = memory.allocate(3L * 2 * rows * columns);
-            return new DeviceActivation(rows, columns, null, plain, 0, 0, planes, 0);
+            long planes = memory.allocate(3L * 2 * capacity * columns);
+            return new DeviceActivation(rows, capacity, columns, null, plain, 0, planes, 0);
         }
         require(columns % GROUP == 0, "the width of a quantized layer's input", "of 128", columns);
         check(spec.group(), spec.outliers());
-        long codes = memory.allocate((long) rows * columns);
-        long scales = memory.allocate(4L * rows * (columns / GROUP));
-        return new DeviceActivation(rows, columns, spec, plain, codes, scales, 0, order(spec));
+        long codes = memory.allocate(CudaGemm.codeBytes(capacity, columns));
+        return new DeviceActivation(rows, capacity, columns, spec, plain, codes, 0, order(spec));
     }
 
     @Override
@@ -219,11 +217,11 @@ public final class CudaKernels implements Kernels {
         }
         return new DeviceActivation(
                 own.rows(),
+                own.capacity(),
                 own.columns(),
                 spec,
                 own.plain(),
                 own.codes(),
-                own.scales(),
                 own.planes(),
                 order(spec));
     }
@@ -236,7 +234,11 @@ public final class CudaKernels implements Kernels {
                 require(w.in() % 64 == 0, "the input width of a bf16 layer", "of 64", w.in());
                 yield new DeviceBf16(w.out(), w.in(), place(w.bits()));
             }
-            case LinearWeights.Int4 w -> pack(w);
+            case LinearWeights.Int4 w -> {
+                check(w.group(), w.outliers());
+                require(w.in() % GROUP == 0, "the input width of an INT4 layer", "of 128", w.in());
+                yield gemm.load(w);
+            }
         };
     }
 
@@ -244,40 +246,6 @@ public final class CudaKernels implements Kernels {
         long address = memory.allocate(2L * bits.length);
         uploads.copy(address, bits);
         return address;
-    }
-
-    private DeviceInt4 pack(LinearWeights.Int4 w) {
-        check(w.group(), w.outliers());
-        require(w.in() % GROUP == 0, "the input width of an INT4 layer", "of 128", w.in());
-        int padded = roundUp(w.out(), TILE);
-        int groups = w.groups();
-        long weights = memory.allocate((long) padded * groups * GROUP / 2);
-        long scales = memory.allocate(2L * padded * groups);
-        long outliers = memory.allocate((long) padded * GROUP);
-        long outlierScales = memory.allocate(4L * padded);
-        uploads.clear(outliers, (long) padded * GROUP);
-        uploads.clear(outlierScales, 4L * padded);
-        uploads.copy(outliers, w.outlierCodes());
-        uploads.copy(outlierScales, w.outlierScales());
-        if (groups > 0) {
-            long rawNibbles = memory.allocate(w.nibbles().length);
-            long rawScales = memory.allocate(2L * w.scales().length);
-            uploads.copy(rawNibbles, w.nibbles());
-            uploads.copy(rawScales, w.scales());
-            arguments
-                    .begin()
-                    .put(rawNibbles)
-                    .put(rawScales)
-                    .put(weights)
-                    .put(scales)
-                    .put(w.out())
-                    .put(groups);
-            launch(programs.packInt4, groups, padded / TILE, 1, 256, 0);
-            stream.synchronize();
-            memory.free(rawNibbles);
-            memory.free(rawScales);
-        }
-        return new DeviceInt4(w.out(), w.in(), weights, scales, outliers, outlierScales);
     }
 
     @Override
@@ -315,7 +283,16 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public float[] readPlain(Activation activation, int rows) {
-        return download(((DeviceActivation) activation).plain(), rows * activation.columns());
+        bind();
+        int count = rows * activation.columns();
+        stream.copyOut(transfer(2L * count), ((DeviceActivation) activation).plain(), 2L * count);
+        stream.synchronize();
+        ShortBuffer bits = transfer.bytes().asShortBuffer();
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = HostMemory.bf16(bits.get(i));
+        }
+        return values;
     }
 
     /** Waits for all work, also where nothing is wanted. */
@@ -386,10 +363,9 @@ public final class CudaKernels implements Kernels {
                 .put(input.plain())
                 .put(input.order())
                 .put(input.codes())
-                .put(input.scales())
                 .put(input.planes())
                 .put(input.columns())
-                .put(input.rows())
+                .put(input.capacity())
                 .put(spec == null ? 1f : spec.clip())
                 .put(0);
     }
@@ -483,7 +459,7 @@ public final class CudaKernels implements Kernels {
             long[] outputs,
             Linear... linears) {
         boolean adapted = shrink(rows, in, layer, projection, linears.length);
-        gemm(rows.count(), in, add, outputs, linears);
+        gemm.run(rows.count(), in, add, outputs, linears);
         if (adapted) {
             expand(rows, layer, projection, outputs, linears);
         }
@@ -501,52 +477,6 @@ public final class CudaKernels implements Kernels {
         }
         arguments.put(linears.length).put(rows.count()).put(layer).put(projection);
         launch(programs.loraExpand, blocks, step.tileCount(), 1, EXPAND, 0);
-    }
-
-    private void gemm(
-            int count, DeviceActivation in, boolean add, long[] outputs, Linear... linears) {
-        boolean quantized = in.spec() != null;
-        CudaPrograms.Gemm gemm = programs.gemm(quantized, count);
-        arguments.begin();
-        int tiles = 0;
-        for (int s = 0; s < 3; s++) {
-            if (s < linears.length) {
-                put((DeviceLinear) linears[s], quantized, in, outputs[s], tiles);
-                tiles += roundUp(linears[s].out(), gemm.outputs()) / gemm.outputs();
-            } else {
-                arguments.put(0L).put(0L).put(0L).put(0L).put(0L).put(0).put(0);
-            }
-        }
-        arguments
-                .put(in.codes())
-                .put(in.scales())
-                .put(in.planes())
-                .put(linears.length)
-                .put(count)
-                .put(in.columns())
-                .put(in.rows())
-                .put(add ? 1 : 0);
-        int columns = (count + gemm.tokens() - 1) / gemm.tokens();
-        launch(gemm.kernel(), tiles, columns, 1, gemm.threads(), 0);
-    }
-
-    /** The struct Slice of gemm.cuh. */
-    private void put(
-            DeviceLinear linear,
-            boolean quantized,
-            DeviceActivation in,
-            long output,
-            int firstTile) {
-        if (linear instanceof DeviceInt4 != quantized || linear.in() != in.columns()) {
-            throw new IllegalArgumentException("a layer was given another layer's input");
-        }
-        arguments.put(linear.weights());
-        if (linear instanceof DeviceInt4 w) {
-            arguments.put(w.scales()).put(w.outliers()).put(w.outlierScales());
-        } else {
-            arguments.put(0L).put(0L).put(0L);
-        }
-        arguments.put(output).put(linear.out()).put(firstTile);
     }
 
     @Override
@@ -814,6 +744,7 @@ public final class CudaKernels implements Kernels {
                         head::close,
                         sampler::close,
                         transfer::close,
+                        gemm::close,
                         programs::close,
                         stream::close,
                         memory::close,

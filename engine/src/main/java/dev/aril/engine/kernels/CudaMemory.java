@@ -12,19 +12,19 @@ final class CudaMemory {
     record DeviceMatrix(int rows, int columns, long address) implements Kernels.Matrix {}
 
     /**
-     * @param plain [rows, columns] floats
-     * @param codes [rows, columns] INT8, of a quantized layer's input
-     * @param scales [rows, groups + 1] floats, with codes
-     * @param planes [3, rows, columns] bf16, of a plain layer's input
+     * @param capacity rows there is memory for, a multiple of {@link CudaGemm#ROWS}
+     * @param plain [capacity, columns] bf16, which adapters read
+     * @param codes INT8 with their scales (int4.cuh), of a quantized layer's input
+     * @param planes [3, capacity, columns] bf16, of a plain layer's input
      * @param order [columns] ints, 0 for the identity
      */
     record DeviceActivation(
             int rows,
+            int capacity,
             int columns,
             @Nullable InputSpec spec,
             long plain,
             long codes,
-            long scales,
             long planes,
             long order)
             implements Kernels.Activation {}
@@ -34,13 +34,10 @@ final class CudaMemory {
     }
 
     /**
-     * @param weights as pack_int4 writes them
-     * @param scales [groups, padded out] half precision
-     * @param outliers [padded out, outliers] INT8
-     * @param outlierScales [padded out] floats
+     * @param weights INT4 weights and scales, as int4.cuh lays them out
+     * @param outliers INT8 weights and scales, the same
      */
-    record DeviceInt4(int out, int in, long weights, long scales, long outliers, long outlierScales)
-            implements DeviceLinear {}
+    record DeviceInt4(int out, int in, long weights, long outliers) implements DeviceLinear {}
 
     /**
      * @param weights [out, in] bf16

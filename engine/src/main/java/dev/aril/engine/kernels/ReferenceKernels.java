@@ -149,28 +149,44 @@ public final class ReferenceKernels extends HostKernels {
                 yield (float) sum;
             }
             case LinearWeights.Int4 w -> {
-                int groups = w.groups();
-                float total = 0;
-                for (int g = 0; g < groups; g++) {
-                    int sum = 0;
-                    for (int j = g * w.group(); j < (g + 1) * w.group(); j++) {
-                        sum += w.code(n, j) * x.codes()[r * (w.in() - w.outliers()) + j];
+                float[] part = new float[1];
+                float[] halves = new float[2];
+                int groups = w.groups() + 1;
+                for (int run = 0; run < Runs.COUNT; run++) {
+                    for (int g = Runs.begin(groups, run); g < Runs.begin(groups, run + 1); g++) {
+                        part[0] =
+                                Math.fma(scale(w, x, r, n, g), (float) sum(w, x, r, n, g), part[0]);
                     }
-                    float scale =
-                            x.scales()[r * (groups + 1) + g]
-                                    * Float.float16ToFloat(w.scales()[n * groups + g]);
-                    total = Math.fma(scale, (float) sum, total);
+                    Runs.end(run, part, halves, 1);
                 }
-                int sum = 0;
-                for (int j = 0; j < w.outliers(); j++) {
-                    sum +=
-                            w.outlierCodes()[n * w.outliers() + j]
-                                    * (int) x.outliers()[r * w.outliers() + j];
-                }
-                float scale = x.scales()[r * (groups + 1) + groups] * w.outlierScales()[n];
-                yield Math.fma(scale, (float) sum, total);
+                yield halves[0] + halves[1];
             }
         };
+    }
+
+    /** Of the codes' products of a group; the outliers are the last one. */
+    private static int sum(LinearWeights.Int4 w, HostActivation x, int r, int n, int g) {
+        int sum = 0;
+        if (g < w.groups()) {
+            for (int j = g * w.group(); j < (g + 1) * w.group(); j++) {
+                sum += w.code(n, j) * x.codes()[r * (w.in() - w.outliers()) + j];
+            }
+        } else {
+            for (int j = 0; j < w.outliers(); j++) {
+                sum +=
+                        w.outlierCodes()[n * w.outliers() + j]
+                                * (int) x.outliers()[r * w.outliers() + j];
+            }
+        }
+        return sum;
+    }
+
+    private static float scale(LinearWeights.Int4 w, HostActivation x, int r, int n, int g) {
+        float ofWeights =
+                g < w.groups()
+                        ? Float.float16ToFloat(w.scales()[n * w.groups() + g])
+                        : w.outlierScales()[n];
+        return x.scales()[r * (w.groups() + 1) + g] * ofWeights;
     }
 
     /** The base's and the adapters' part of one projection: [count, out]. */

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.SamplingParams;
-import dev.aril.engine.kernels.Draw;
-import dev.aril.engine.kernels.Sampler;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.KvBlocks;
 import dev.aril.engine.schedule.ResidentAdapters;

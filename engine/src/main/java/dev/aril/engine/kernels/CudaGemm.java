@@ -1,0 +1,269 @@
+package dev.aril.engine.kernels;
+
+import static dev.aril.engine.kernels.CudaMemory.roundUp;
+
+import dev.aril.cuda.Arguments;
+import dev.aril.cuda.CudaContext;
+import dev.aril.cuda.CudaModule;
+import dev.aril.cuda.CudaModule.Kernel;
+import dev.aril.cuda.CudaStream;
+import dev.aril.cuda.DeviceMemory;
+import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
+import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
+import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
+import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
+import dev.aril.engine.kernels.Kernels.Linear;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The projections: up to three that read one input in a launch. {@code int4.cuh} has the
+ * mathematics and the layouts. All variants make the same sums in the same order, so choosing by
+ * the number of rows changes no bit.
+ */
+final class CudaGemm implements AutoCloseable {
+    /** With this property set to true compute capability 9.0 gets the kernels of older ones. */
+    static final String PORTABLE = "aril.cuda.portableGemm";
+
+    /** Channels of a group, and the number of outliers. */
+    static final int GROUP = 128;
+
+    /** Rows that an input's memory is a multiple of. */
+    static final int ROWS = 128;
+
+    /** Bytes of a group's codes and scales of 8 rows. */
+    private static final int CODE_BYTES = 8 * GROUP + 8 * 4;
+
+    /** Outputs of a tile, and the bytes of its weights and scales in a group. */
+    private static final int TILE = 64;
+
+    private static final int RECORD_BYTES = TILE * GROUP / 2 + TILE * 2;
+    private static final int OUTLIER_BYTES = TILE * GROUP + TILE * 4;
+
+    /** Row tiles the kernels are compiled for. */
+    private static final int[] TOKENS = {8, 16, 32, 64};
+
+    /** Of int4_wgmma: groups on the way, and thread blocks a multiprocessor holds. */
+    private static final int[] STAGES = {4, 3, 3, 2};
+
+    private static final int[] BLOCKS = {2, 1, 1, 1};
+
+    private static final int WIDE_TOKENS = 128;
+    private static final int WIDE_STAGES = 4;
+    private static final int WIDE_THREADS = 384;
+
+    /** What a wave of wide tiles costs, in waves of 64 rows by 64 outputs; measured. */
+    private static final double WIDE_WAVE = 3.2;
+
+    /** Outputs of the portable kernels' and the bf16 tiles. */
+    private static final int NARROW = 16;
+
+    private final DeviceMemory memory;
+    private final CudaUploads uploads;
+    private final CudaStream stream;
+    private final int multiprocessors;
+    private final boolean hopper;
+    private final Arguments arguments = new Arguments();
+    private final List<CudaModule> modules = new ArrayList<>();
+    private final Kernel packInt4;
+    private final Kernel packOutliers;
+    private final Kernel[] int4 = new Kernel[TOKENS.length];
+    private final Kernel[] bf16 = new Kernel[TOKENS.length];
+    private final Kernel wide;
+
+    CudaGemm(CudaContext context, DeviceMemory memory, CudaUploads uploads, CudaStream stream) {
+        this.memory = memory;
+        this.uploads = uploads;
+        this.stream = stream;
+        multiprocessors = context.multiprocessors();
+        hopper = context.device().major() == 9 && !Boolean.getBoolean(PORTABLE);
+        CudaModule pack = module("pack_int4");
+        packInt4 = pack.kernel("pack_int4");
+        packOutliers = pack.kernel("pack_outliers");
+        CudaModule quantized = module(hopper ? "int4_wgmma" : "int4_gemm");
+        CudaModule plain = module("bf16_gemm");
+        for (int i = 0; i < TOKENS.length; i++) {
+            int4[i] =
+                    hopper
+                            ? quantized.kernel("int4_wgmma_" + TOKENS[i], decodeBytes(i))
+                            : quantized.kernel("int4_gemm_" + TOKENS[i]);
+            bf16[i] = plain.kernel("bf16_gemm_" + TOKENS[i]);
+        }
+        wide = hopper ? quantized.kernel("int4_wgmma_wide", wideBytes()) : int4[TOKENS.length - 1];
+    }
+
+    private CudaModule module(String name) {
+        CudaModule module = new CudaModule(name);
+        modules.add(module);
+        return module;
+    }
+
+    /** Shared memory of a thread block, decode_bytes of int4_wgmma.cu. */
+    private static int decodeBytes(int variant) {
+        int tokens = TOKENS[variant];
+        int stages = STAGES[variant];
+        int stage = tokens / 8 * CODE_BYTES + RECORD_BYTES;
+        return 4 * stages * stage
+                + 2 * OUTLIER_BYTES
+                + 4 * tokens * TILE * 4
+                + 8 * (8 * stages + 12);
+    }
+
+    /** The same, wide_bytes. */
+    private static int wideBytes() {
+        return WIDE_STAGES * (WIDE_TOKENS / 8 * CODE_BYTES + 2 * RECORD_BYTES)
+                + 2 * OUTLIER_BYTES
+                + 2 * WIDE_TOKENS * TILE * 4
+                + 8 * (2 * WIDE_STAGES + 1);
+    }
+
+    /** Bytes of an input's codes and scales. */
+    static long codeBytes(int capacity, int columns) {
+        return (long) columns / GROUP * (capacity / 8) * CODE_BYTES;
+    }
+
+    DeviceInt4 load(LinearWeights.Int4 w) {
+        int tiles = roundUp(w.out(), 2 * TILE) / TILE;
+        int groups = w.groups();
+        long records = memory.allocate((long) tiles * groups * RECORD_BYTES);
+        long outliers = memory.allocate((long) tiles * OUTLIER_BYTES);
+        long nibbles = place(w.nibbles());
+        long scales = memory.allocate(2L * w.scales().length);
+        long codes = place(w.outlierCodes());
+        long codeScales = memory.allocate(4L * w.outlierScales().length);
+        uploads.copy(scales, w.scales());
+        uploads.copy(codeScales, w.outlierScales());
+        if (groups > 0) {
+            arguments.begin().put(nibbles).put(scales).put(records).put(w.out()).put(groups);
+            stream.launch(packInt4, groups, tiles, 1, 256, 0, arguments);
+        }
+        arguments.begin().put(codes).put(codeScales).put(outliers).put(w.out()).put(0);
+        stream.launch(packOutliers, tiles, 1, 1, 512, 0, arguments);
+        stream.synchronize();
+        for (long raw : new long[] {nibbles, scales, codes, codeScales}) {
+            memory.free(raw);
+        }
+        return new DeviceInt4(w.out(), w.in(), records, outliers);
+    }
+
+    private long place(byte[] bytes) {
+        long address = memory.allocate(bytes.length);
+        uploads.copy(address, bytes);
+        return address;
+    }
+
+    /**
+     * Queues one or more projections of an input.
+     *
+     * @param count rows
+     * @param add whether to add to the outputs
+     * @param outputs where each one's [count, out] floats go
+     */
+    void run(int count, DeviceActivation in, boolean add, long[] outputs, Linear... linears) {
+        if (linears[0] instanceof DeviceBf16) {
+            narrow(bf16, count, in, add, outputs, linears);
+        } else if (!hopper) {
+            narrow(int4, count, in, add, outputs, linears);
+        } else if (worthWide(count, linears)) {
+            int tiles = arguments(count, in, add, outputs, 2 * TILE, linears);
+            int columns = roundUp(count, WIDE_TOKENS) / WIDE_TOKENS;
+            stream.launch(wide, columns, tiles, 1, WIDE_THREADS, wideBytes(), arguments);
+        } else {
+            int variant = variant(count);
+            int tiles = arguments(count, in, add, outputs, TILE, linears);
+            int clusters = Math.min(tiles, multiprocessors / 2 * BLOCKS[variant]);
+            int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
+            int shared = decodeBytes(variant);
+            stream.launch(int4[variant], 2 * clusters, columns, 1, 640, shared, arguments);
+        }
+    }
+
+    private void narrow(
+            Kernel[] kernels,
+            int count,
+            DeviceActivation in,
+            boolean add,
+            long[] outputs,
+            Linear... linears) {
+        int variant = variant(count);
+        int tiles = arguments(count, in, add, outputs, NARROW, linears);
+        int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
+        stream.launch(kernels[variant], tiles, columns, 1, 256, 0, arguments);
+    }
+
+    private boolean worthWide(int count, Linear... linears) {
+        if (count <= TOKENS[TOKENS.length - 1]) {
+            return false;
+        }
+        int tiles = 0;
+        int pairs = 0;
+        for (Linear linear : linears) {
+            tiles += roundUp(linear.out(), TILE) / TILE;
+            pairs += roundUp(linear.out(), 2 * TILE) / (2 * TILE);
+        }
+        double few = Math.ceil(count / 64.0) * Math.ceil(tiles / (multiprocessors / 2.0));
+        double many = Math.ceil(Math.ceil(count / 128.0) * pairs / multiprocessors);
+        return many * WIDE_WAVE < few;
+    }
+
+    /** The narrowest tile that holds so many rows, or the widest. */
+    private static int variant(int count) {
+        int i = 0;
+        while (i + 1 < TOKENS.length && TOKENS[i] < count) {
+            i++;
+        }
+        return i;
+    }
+
+    /**
+     * The struct GemmArgs of gemm.cuh.
+     *
+     * @return tiles of all outputs
+     */
+    private int arguments(
+            int count,
+            DeviceActivation in,
+            boolean add,
+            long[] outputs,
+            int tile,
+            Linear... linears) {
+        arguments.begin();
+        int tiles = 0;
+        for (int s = 0; s < 3; s++) {
+            if (s < linears.length) {
+                put((DeviceLinear) linears[s], in, outputs[s], tiles);
+                tiles += roundUp(linears[s].out(), tile) / tile;
+            } else {
+                arguments.put(0L).put(0L).put(0L).put(0).put(0);
+            }
+        }
+        arguments
+                .put(in.codes())
+                .put(in.planes())
+                .put(linears.length)
+                .put(count)
+                .put(in.columns())
+                .put(in.capacity())
+                .put(add ? 1 : 0)
+                .put(tiles);
+        return tiles;
+    }
+
+    /** The struct Slice. */
+    private void put(DeviceLinear linear, DeviceActivation in, long output, int firstTile) {
+        if (linear instanceof DeviceInt4 != (in.spec() != null) || linear.in() != in.columns()) {
+            throw new IllegalArgumentException("a layer was given another layer's input");
+        }
+        arguments
+                .put(linear.weights())
+                .put(linear instanceof DeviceInt4 w ? w.outliers() : 0L)
+                .put(output)
+                .put(linear.out())
+                .put(firstTile);
+    }
+
+    @Override
+    public void close() {
+        modules.forEach(CudaModule::close);
+    }
+}
