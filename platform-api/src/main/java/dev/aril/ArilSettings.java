@@ -63,11 +63,11 @@ public record ArilSettings(
     /**
      * How large the engine is; see {@link EngineSettings}.
      *
-     * @param tokenBudget rows a step computes at most
-     * @param maxSequences sequences running at once at most
+     * @param tokenBudget rows a step computes at most; 0 follows the device
+     * @param maxSequences sequences running at once at most; 0 follows the device
      * @param maxWaiting sequences waiting at most; one more is answered 503
-     * @param kv size of the KV cache
-     * @param adapters size of the adapters kept in the device's memory
+     * @param kv size of the KV cache; 0 follows the device
+     * @param adapters size of the adapters kept in the device's memory; 0 follows the device
      * @param threads CPU threads of the kernels; 0 takes all cores
      */
     public record EngineSize(

@@ -13,6 +13,7 @@ public final class CudaStream implements AutoCloseable {
     private static final CUdeviceptr ZERO = new CUdeviceptr();
 
     private final CUstream stream = new CUstream();
+    private long waitedNanos;
 
     /** Waits for no other stream. */
     public CudaStream() {
@@ -35,6 +36,14 @@ public final class CudaStream implements AutoCloseable {
                 "cuMemcpyDtoHAsync",
                 JCudaDriver.cuMemcpyDtoHAsync(
                         to.pointer, ZERO.withByteOffset(from), bytes, stream));
+    }
+
+    /** Copies within the device. */
+    public void copy(long to, long from, long bytes) {
+        CudaException.check(
+                "cuMemcpyDtoDAsync",
+                JCudaDriver.cuMemcpyDtoDAsync(
+                        ZERO.withByteOffset(to), ZERO.withByteOffset(from), bytes, stream));
     }
 
     /** Zeroes. */
@@ -82,7 +91,15 @@ public final class CudaStream implements AutoCloseable {
 
     /** Waits for all work; where an earlier kernel failed, this says so. */
     public void synchronize() {
-        CudaException.check("cuStreamSynchronize", JCudaDriver.cuStreamSynchronize(stream));
+        long start = System.nanoTime();
+        int result = JCudaDriver.cuStreamSynchronize(stream);
+        waitedNanos += System.nanoTime() - start;
+        CudaException.check("cuStreamSynchronize", result);
+    }
+
+    /** Time spent in {@link #synchronize}: what a step took beyond it, the host did. */
+    public long waitedNanos() {
+        return waitedNanos;
     }
 
     @Override

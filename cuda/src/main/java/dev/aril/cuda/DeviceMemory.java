@@ -117,6 +117,13 @@ public final class DeviceMemory implements AutoCloseable {
         free.put(from, size + (after == null ? 0 : after));
     }
 
+    /** Bytes of the largest piece that {@link #allocate} would hand out. */
+    public synchronized long largest() {
+        return separate
+                ? capacity - used
+                : free.values().stream().mapToLong(length -> length).max().orElse(0);
+    }
+
     public synchronized long used() {
         return used;
     }

@@ -4,7 +4,15 @@ package dev.aril.cuda;
 public final class OutOfDeviceMemory extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    OutOfDeviceMemory(long wanted, long used, long capacity) {
+    private final long wanted;
+    private final long free;
+
+    /**
+     * @param wanted bytes that found no room
+     * @param used bytes of the arena in use
+     * @param capacity bytes of the arena
+     */
+    public OutOfDeviceMemory(long wanted, long used, long capacity) {
         super(
                 wanted
                         + " bytes of device memory do not fit: "
@@ -13,5 +21,17 @@ public final class OutOfDeviceMemory extends RuntimeException {
                         + capacity
                         + " are in use; take a smaller KV cache, fewer resident adapters or a"
                         + " smaller model");
+        this.wanted = wanted;
+        this.free = capacity - used;
+    }
+
+    /** Bytes that found no room. */
+    public long wanted() {
+        return wanted;
+    }
+
+    /** Bytes that were free, though not in one piece. */
+    public long free() {
+        return free;
     }
 }

@@ -1,5 +1,6 @@
 package dev.aril.engine;
 
+import dev.aril.engine.model.WeightSource;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -27,6 +28,22 @@ public interface Engine extends AutoCloseable {
         return EngineLoop.start(modelDirectory, settings, device);
     }
 
+    /**
+     * As {@link #start(Path, EngineSettings, Device)} with weights that are in no file: benchmarks
+     * make random ones in a model's shape.
+     *
+     * @param texts holds the tokenizer's files
+     */
+    static Engine start(
+            ModelCard card,
+            WeightSource weights,
+            Path texts,
+            EngineSettings settings,
+            Device device)
+            throws IOException {
+        return EngineLoop.start(card, weights, texts, settings, device);
+    }
+
     ModelCard model();
 
     /** Ids of a plain prompt, the model's begin-of-sequence id first. */
@@ -44,7 +61,7 @@ public interface Engine extends AutoCloseable {
      * Queues a sequence and returns at once.
      *
      * @throws ContextOverflow if prompt and maxTokens exceed the model's context
-     * @throws EngineOverloaded if the queue is full or the engine is closing
+     * @throws EngineOverloaded if the queue is full or the engine is closing or broken
      * @throws IllegalArgumentException if an id is out of the vocabulary, naming it
      */
     Generation submit(GenerationRequest request);
@@ -58,8 +75,12 @@ public interface Engine extends AutoCloseable {
 
     EngineStats stats();
 
-    /** Whether the thread that owns the device still turns: false once closed or broken. */
-    boolean accepts();
+    EngineState state();
+
+    /** Whether a request would be computed now. */
+    default boolean accepts() {
+        return state() == EngineState.READY;
+    }
 
     /** Ends running generations with a {@link GenerationEvent.Failed} and frees the device. */
     @Override

@@ -2,17 +2,14 @@ package dev.aril.engine;
 
 import dev.aril.cuda.CudaException;
 import dev.aril.cuda.OutOfDeviceMemory;
-import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.CudaKernels;
 import dev.aril.engine.kernels.Kernels;
-import dev.aril.engine.kernels.ReferenceKernels;
-import dev.aril.engine.kernels.Sampler;
-import dev.aril.engine.model.Draws;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.PeftAdapter;
 import dev.aril.engine.model.StepRunner;
+import dev.aril.engine.model.WeightSource;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.Batch;
 import dev.aril.engine.schedule.KvBlocks;
@@ -34,6 +31,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -41,12 +39,25 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The one thread that owns the device, and the way in. Nothing else touches the scheduler's books
- * or runs a step; what others want of it waits in the inbox until the step is over.
+ * or runs a step; what others want of it waits in the inbox.
+ *
+ * <p>While the device computes a step, the host turns the ids of the one before into text and takes
+ * messages. When the ids have come, it does only what the next step needs: book, schedule, launch.
+ *
+ * <pre>
+ * device  |     step n     |    |    step n+1    |    |
+ * host    |deliver|  wait  |book|deliver|  wait  |book|
+ *              n-1            n      n              n+1
+ * </pre>
+ *
+ * So an end that the ids tell (end id, length) costs no further step; a stop string, which only the
+ * text tells, is found while the next step runs, whose id for this sequence is dropped.
  */
 final class EngineLoop implements Engine {
     private static final Logger LOG = LoggerFactory.getLogger(EngineLoop.class);
@@ -55,6 +66,38 @@ final class EngineLoop implements Engine {
     private static final int MOST_ADAPTERS_COUNTED = 4;
 
     private static final String CLOSING = "the server is shutting down";
+
+    private static final String FAILED = "the engine failed while it computed this generation";
+
+    /** The device failed and there will be no other. */
+    private static final class GaveUp extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        GaveUp(String message, Throwable cause) {
+            super(message, cause);
+        }
+    }
+
+    /**
+     * A step on the device.
+     *
+     * @param members [spans]
+     */
+    private record Flight(Batch batch, RunningGeneration[] members) {}
+
+    /**
+     * A sampled id that is in the books.
+     *
+     * @param end why it is the last, as far as ids tell
+     */
+    private record Landed(RunningGeneration generation, int id, @Nullable FinishReason end) {}
+
+    /** What a subscriber is about to hear. */
+    private record News(
+            RunningGeneration generation,
+            GenerationEvent.@Nullable Text text,
+            GenerationEvent.@Nullable Text rest,
+            @Nullable FinishReason end) {}
 
     /** Reads an adapter's files whole and checks them. */
     @FunctionalInterface
@@ -66,7 +109,8 @@ final class EngineLoop implements Engine {
     private final ModelConfig config;
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
-    private final StepRunner runner;
+    private final RunnerSource source;
+    private final int adapterSlots;
     private final Verifier verifier;
     private final LongSupplier seeds;
     private final int contextLength;
@@ -74,7 +118,7 @@ final class EngineLoop implements Engine {
     private final KvBlocks blocks;
     private final ResidentAdapters adapters;
     private final Scheduler scheduler;
-    private final Sampler sampler;
+    private final Restarts restarts = new Restarts();
 
     private final Thread thread = new Thread(this::loop, "engine");
     private final ExecutorService loader =
@@ -91,12 +135,36 @@ final class EngineLoop implements Engine {
     private final long[] steps = new long[MOST_ADAPTERS_COUNTED + 1];
     private long promptTokens;
     private long completionTokens;
+    private long hostNanos;
+    private long deviceNanos;
+    private long adapterLoads;
     private volatile EngineStats stats;
+
+    /** Another one after a restart; a load for an earlier one is void. */
+    private volatile StepRunner runner;
+
+    private volatile boolean restarting;
+
+    /** Whether a step is on the device. */
+    private boolean flying;
+
+    /** Since when the device has had nothing to do. */
+    private long landing;
+
+    /** Ids of the last step, in the books and not yet delivered. */
+    private final List<Landed> landed = new ArrayList<>();
+
+    private final List<News> news = new ArrayList<>();
+
+    /** Slots to empty once no step is on the device, which may still read them. */
+    private final List<Integer> evictions = new ArrayList<>();
 
     /** Guards the moment from which on the inbox takes no more sequences. */
     private final Object door = new Object();
 
     private boolean closed;
+    private String closedBecause = CLOSING;
+    private boolean broken;
     private boolean released;
     private boolean stopping;
     private boolean warming = true;
@@ -107,6 +175,7 @@ final class EngineLoop implements Engine {
             Tokenizer tokenizer,
             ChatTemplate template,
             StepRunner runner,
+            RunnerSource source,
             EngineSettings settings,
             Verifier verifier) {
         this(
@@ -115,6 +184,7 @@ final class EngineLoop implements Engine {
                 tokenizer,
                 template,
                 runner,
+                source,
                 settings,
                 verifier,
                 new SecureRandom()::nextLong);
@@ -122,6 +192,8 @@ final class EngineLoop implements Engine {
 
     /**
      * @param runner closed with this engine, as is the tokenizer
+     * @param source of another runner when the device failed
+     * @param settings with nothing left open
      * @param seeds of requests that bring none
      */
     EngineLoop(
@@ -130,6 +202,7 @@ final class EngineLoop implements Engine {
             Tokenizer tokenizer,
             ChatTemplate template,
             StepRunner runner,
+            RunnerSource source,
             EngineSettings settings,
             Verifier verifier,
             LongSupplier seeds) {
@@ -137,17 +210,17 @@ final class EngineLoop implements Engine {
         this.tokenizer = tokenizer;
         this.template = template;
         this.runner = runner;
+        this.source = source;
+        this.adapterSlots = runner.adapterSlots();
         this.verifier = verifier;
         this.seeds = seeds;
         this.blocks = new KvBlocks(runner.kvBlocks(), runner.kvBlockTokens());
         this.contextLength = (int) Math.min(card.contextLength(), blocks.positions());
         // what clients are told is what they can have
         this.card = card.withContextLength(contextLength);
-        this.adapters =
-                new ResidentAdapters(runner.adapterSlots(), settings.adapterBytes(), new Shelf());
+        this.adapters = new ResidentAdapters(adapterSlots, settings.adapterBytes(), new Shelf());
         this.scheduler =
                 new Scheduler(settings.tokenBudget(), settings.maxSequences(), blocks, adapters);
-        this.sampler = new Sampler(config.vocabulary());
         if (settings.maxWaiting() < 1) {
             throw new IllegalArgumentException(
                     "maxWaiting must be at least 1, not " + settings.maxWaiting());
@@ -174,37 +247,56 @@ final class EngineLoop implements Engine {
 
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
-        Tokenizer tokenizer = Tokenizer.open(modelDirectory);
-        Kernels kernels = null;
         try (ModelFiles files = ModelFiles.open(modelDirectory)) {
-            kernels = kernels(device, settings);
-            Forward forward =
-                    new Forward(files, kernels, settings.tokenBudget(), settings.kvBytes());
-            LOG.info("{} runs on the {}", files.card().name(), forward.device());
-            return new EngineLoop(
-                            files.card(),
-                            files.config(),
-                            tokenizer,
-                            ChatTemplate.open(modelDirectory),
-                            forward,
-                            settings,
-                            folder -> verify(folder, files.config()))
-                    .begin();
-        } catch (IOException | RuntimeException e) {
-            tokenizer.close();
-            if (kernels != null) {
-                kernels.close();
-            }
-            throw e;
+            ForwardSource source = ForwardSource.of(modelDirectory, device, settings);
+            return start(files.card(), files, modelDirectory, source);
         }
     }
 
-    private static Kernels kernels(Device device, EngineSettings settings) {
-        return switch (device) {
-            case CUDA -> new CudaKernels(0);
-            case CPU -> new CpuKernels(settings.threads());
-            case REFERENCE -> new ReferenceKernels();
-        };
+    static Engine start(
+            ModelCard card,
+            WeightSource weights,
+            Path texts,
+            EngineSettings settings,
+            Device device)
+            throws IOException {
+        return start(card, weights, texts, ForwardSource.of(weights, device, settings));
+    }
+
+    private static Engine start(
+            ModelCard card, WeightSource weights, Path texts, ForwardSource source)
+            throws IOException {
+        ModelConfig config = weights.config();
+        Tokenizer tokenizer = Tokenizer.open(texts);
+        Forward forward = null;
+        try {
+            forward = source.open(weights, 0);
+            EngineLoop engine =
+                    new EngineLoop(
+                            card,
+                            config,
+                            tokenizer,
+                            ChatTemplate.open(texts),
+                            forward,
+                            source,
+                            source.settings(),
+                            folder -> verify(folder, config));
+            LOG.info(
+                    "{} runs on the {}; the KV cache holds {} positions in {} MiB, adapters take up"
+                            + " to {} MiB",
+                    card.name(),
+                    forward.device(),
+                    engine.blocks.positions(),
+                    forward.kvBytes() >> 20,
+                    source.settings().adapterBytes() >> 20);
+            return engine.begin();
+        } catch (IOException | RuntimeException e) {
+            tokenizer.close();
+            if (forward != null) {
+                forward.close();
+            }
+            throw e;
+        }
     }
 
     private static AdapterSummary verify(Path folder, ModelConfig config) throws AdapterRejected {
@@ -251,10 +343,16 @@ final class EngineLoop implements Engine {
     }
 
     @Override
-    public boolean accepts() {
+    public EngineState state() {
         synchronized (door) {
-            return !closed && thread.isAlive();
+            if (broken) {
+                return EngineState.BROKEN;
+            }
+            if (closed || !thread.isAlive()) {
+                return EngineState.CLOSED;
+            }
         }
+        return restarting ? EngineState.RESTARTING : EngineState.READY;
     }
 
     @Override
@@ -266,7 +364,8 @@ final class EngineLoop implements Engine {
         }
         synchronized (door) {
             if (closed) {
-                throw new EngineOverloaded(CLOSING);
+                places.release();
+                throw new EngineOverloaded(closedBecause);
             }
             if (generations.putIfAbsent(generation.id(), generation) != null) {
                 places.release();
@@ -301,7 +400,7 @@ final class EngineLoop implements Engine {
         if ((long) prompt.length + sampling.maxTokens() > contextLength) {
             throw new ContextOverflow(contextLength, prompt.length, sampling.maxTokens());
         }
-        if (request.adapter() != null && runner.adapterSlots() < 1) {
+        if (request.adapter() != null && adapterSlots < 1) {
             throw new IllegalArgumentException(
                     "adapter: this engine was started without room for adapters");
         }
@@ -324,28 +423,26 @@ final class EngineLoop implements Engine {
     }
 
     private void loop() {
-        String reason = CLOSING;
+        String reason = "the engine stopped after an internal error";
+        landing = System.nanoTime();
         try {
             while (!stopping) {
-                for (Runnable message = inbox.poll(); message != null; message = inbox.poll()) {
-                    message.run();
-                }
-                Batch batch = scheduler.next();
-                stats = snapshot();
-                if (!batch.isEmpty()) {
-                    step(batch);
-                } else if (!stopping) {
-                    await();
-                }
+                turn();
             }
+            deliver();
+            reason = CLOSING;
         } catch (InterruptedException e) {
             LOG.warn("the engine's thread was interrupted; it shuts down");
+        } catch (GaveUp e) {
+            LOG.error("the engine stops for good: {}", e.getMessage(), e);
+            reason = "the engine stopped: " + e.getMessage();
         } catch (RuntimeException | Error e) {
             LOG.error("the engine stops: its books are broken", e);
-            reason = "the engine stopped after an internal error";
         } finally {
             synchronized (door) {
                 closed = true;
+                closedBecause = reason;
+                broken = !stopping;
             }
             for (RunningGeneration generation : List.copyOf(generations.values())) {
                 last(generation, reason);
@@ -353,96 +450,270 @@ final class EngineLoop implements Engine {
         }
     }
 
+    /** One step, and beside it all that may wait until the device is busy. */
+    private void turn() throws InterruptedException {
+        Batch batch = scheduler.next();
+        Flight flight = batch.isEmpty() ? null : launch(batch);
+        deliver();
+        boolean told = takeMessages();
+        if (flight != null) {
+            land(flight);
+            return;
+        }
+        if (batch.isEmpty() && !told && !stopping) {
+            rest();
+        }
+        landing = System.nanoTime();
+    }
+
+    private boolean takeMessages() {
+        boolean any = false;
+        for (Runnable message = inbox.poll(); message != null; message = inbox.poll()) {
+            message.run();
+            any = true;
+        }
+        return any;
+    }
+
     /** Runs the next message; while none comes, readies the device for what will. */
-    private void await() throws InterruptedException {
+    private void rest() throws InterruptedException {
         // at first the processor belongs to the rest of the server's start
         Runnable message = warming ? inbox.poll(3, TimeUnit.SECONDS) : inbox.take();
         while (message == null) {
-            warming = runner.warmUp();
+            warming = warmUp();
             message = warming ? inbox.poll() : inbox.take();
         }
         message.run();
     }
 
-    private void step(Batch batch) {
-        List<RunningGeneration> members = new ArrayList<>(batch.spans().size());
-        for (Span span : batch.spans()) {
-            RunningGeneration generation = generation(span.sequence());
-            members.add(generation);
+    private boolean warmUp() {
+        try {
+            return runner.warmUp();
+        } catch (RuntimeException | Error e) {
+            LOG.error("the device failed before there was anything to do", e);
+            mend(e);
+            return false;
+        }
+    }
+
+    /** Null if the step could not begin. */
+    private @Nullable Flight launch(Batch batch) {
+        RunningGeneration[] members = new RunningGeneration[batch.spans().size()];
+        for (int i = 0; i < members.length; i++) {
+            RunningGeneration generation = generation(batch.spans().get(i).sequence());
+            members[i] = generation;
             if (generation.start()) {
                 places.release();
             }
         }
-        int[] sampled;
         try {
-            sampled = sample(batch, members, runner.run(batch));
+            runner.launch(batch);
         } catch (RuntimeException | Error e) {
-            LOG.error("a step of {} rows failed", batch.rows(), e);
-            for (RunningGeneration generation : members) {
-                fail(generation, "the engine failed while it computed this generation");
-            }
-            return;
+            // the ids of the step before are good
+            deliver();
+            failed(batch, members, e);
+            return null;
         }
-        scheduler.commit(batch, sampled);
-        count(batch);
-        List<Runnable> events = new ArrayList<>();
-        int next = 0;
-        for (int i = 0; i < members.size(); i++) {
-            if (batch.spans().get(i).samples()) {
-                advance(members.get(i), sampled[next++], events);
-            }
-        }
-        // first the books, then the news: who hears of an end finds it in the statistics
-        stats = snapshot();
-        events.forEach(Runnable::run);
+        flying = true;
+        hostNanos += System.nanoTime() - landing;
+        return new Flight(batch, members);
     }
 
-    private int[] sample(Batch batch, List<RunningGeneration> members, float[] logits) {
-        int[] sampled = new int[batch.samples()];
+    /** Waits for a step and books it. */
+    private void land(Flight flight) {
+        long start = System.nanoTime();
+        int[] sampled = {};
+        Throwable failure = null;
+        try {
+            sampled = runner.await();
+        } catch (RuntimeException | Error e) {
+            failure = e;
+        }
+        flying = false;
+        landing = System.nanoTime();
+        deviceNanos += landing - start;
+        if (failure != null) {
+            failed(flight.batch(), flight.members(), failure);
+            return;
+        }
+        evictions.forEach(runner::evictAdapter);
+        evictions.clear();
+        // who came or went meanwhile is part of the next step, or not, at once
+        takeMessages();
+        book(flight, sampled);
+    }
+
+    private void book(Flight flight, int[] sampled) {
+        List<Span> spans = flight.batch().spans();
         int next = 0;
-        for (int i = 0; i < members.size(); i++) {
-            if (batch.spans().get(i).samples()) {
-                int at = next * config.vocabulary();
-                int id = sampler.sample(logits, at, Draws.of(members.get(i).sequence()));
-                if (id == Sampler.DIVERGED) {
-                    fail(members.get(i), "the model diverged: its logits have no highest");
-                    id = 0; // nobody reads it
+        for (int i = 0; i < spans.size(); i++) {
+            if (spans.get(i).samples() && sampled[next++] == Kernels.DIVERGED) {
+                fail(flight.members()[i], "the model diverged: its logits are not finite");
+            }
+        }
+        boolean[] booked = scheduler.commit(flight.batch(), sampled);
+        steps[Math.min(flight.batch().segments().count(), MOST_ADAPTERS_COUNTED)]++;
+        next = 0;
+        for (int i = 0; i < booked.length; i++) {
+            Span span = spans.get(i);
+            int id = span.samples() ? sampled[next++] : Kernels.DIVERGED;
+            if (!booked[i]) {
+                continue;
+            }
+            Sequence sequence = span.sequence();
+            int first = sequence.computed() - span.rows();
+            promptTokens += Math.clamp(sequence.promptLength() - first, 0, span.rows());
+            if (span.samples()) {
+                completionTokens++;
+                FinishReason end = end(sequence, id);
+                if (end != null) {
+                    // its blocks are free for the next step; its name and news follow
+                    scheduler.end(sequence);
                 }
-                sampled[next++] = id;
+                landed.add(new Landed(flight.members()[i], id, end));
             }
         }
-        return sampled;
     }
 
-    /** Turns a sampled id into events, and ends the generation where it is to end. */
-    private void advance(RunningGeneration generation, int id, List<Runnable> events) {
-        if (generation.ended()) {
-            return;
-        }
-        Sequence sequence = generation.sequence();
+    /** Why a sampled id is a sequence's last; null if it is not. */
+    private @Nullable FinishReason end(Sequence sequence, int id) {
         SamplingParams sampling = sequence.sampling();
-        Transcript transcript = generation.transcript();
-        boolean stopId =
-                sampling.stopIds().contains(id)
-                        || (config.eosIds().contains(id) && !sampling.ignoreEos());
-        GenerationEvent.Text text = null;
-        if (stopId) {
-            transcript.skip();
-        } else {
-            text = transcript.accept(id);
+        if (sampling.stopIds().contains(id)
+                || (config.eosIds().contains(id) && !sampling.ignoreEos())) {
+            return FinishReason.STOP;
         }
         boolean full =
                 sequence.completionLength() == sampling.maxTokens()
                         || sequence.length() == contextLength;
-        GenerationEvent.Text now = text;
-        events.add(() -> generation.emit(now));
-        if (stopId || transcript.stopped() || full) {
-            GenerationEvent.Text rest = transcript.stopped() ? null : transcript.finish();
-            FinishReason reason =
-                    stopId || transcript.stopped() ? FinishReason.STOP : FinishReason.LENGTH;
-            release(generation);
-            events.add(() -> generation.emit(rest));
-            events.add(() -> generation.finish(reason));
+        return full ? FinishReason.LENGTH : null;
+    }
+
+    /** Turns the last step's ids into text, and tells those who wait for it. */
+    private void deliver() {
+        for (Landed id : landed) {
+            if (!id.generation().ended()) {
+                try {
+                    news.add(read(id));
+                } catch (RuntimeException e) {
+                    LOG.error("the text of {} failed", id.generation().id(), e);
+                    fail(id.generation(), FAILED);
+                }
+            }
+        }
+        landed.clear();
+        // first the books, then the news: who hears of an end finds it in the statistics
+        stats = snapshot();
+        for (News one : news) {
+            RunningGeneration generation = one.generation();
+            generation.emit(one.text());
+            generation.emit(one.rest());
+            if (one.end() != null) {
+                generation.finish(one.end());
+            }
+        }
+        news.clear();
+    }
+
+    private News read(Landed id) {
+        RunningGeneration generation = id.generation();
+        Transcript transcript = generation.transcript();
+        GenerationEvent.Text text = null;
+        if (id.end() == FinishReason.STOP) {
+            transcript.skip();
+        } else {
+            text = transcript.accept(id.id());
+        }
+        if (id.end() == null && !transcript.stopped()) {
+            return new News(generation, text, null, null);
+        }
+        GenerationEvent.Text rest = transcript.stopped() ? null : transcript.finish();
+        FinishReason end = transcript.stopped() ? FinishReason.STOP : id.end();
+        release(generation);
+        return new News(generation, text, rest, end);
+    }
+
+    /** Fails a step's generations, and sees to it that others go on. */
+    private void failed(Batch batch, RunningGeneration[] members, Throwable cause) {
+        LOG.error("a step of {} rows failed", batch.rows(), cause);
+        boolean sound = sound();
+        // who hears of the failure finds the engine not ready
+        restarting = !sound;
+        for (RunningGeneration generation : members) {
+            fail(generation, FAILED);
+        }
+        if (sound) {
+            evictions.forEach(runner::evictAdapter);
+            evictions.clear();
+        } else {
+            restart(cause);
+        }
+    }
+
+    /** Goes on with the device if it is sound, and sets it up anew if not. */
+    private void mend(Throwable cause) {
+        if (!sound()) {
+            restart(cause);
+        }
+    }
+
+    private boolean sound() {
+        try {
+            return runner.sound();
+        } catch (RuntimeException | Error e) {
+            LOG.error("the device does not even say whether it works", e);
+            return false;
+        }
+    }
+
+    /**
+     * Everything anew but the sequences: those that ran start over with the tokens they have, their
+     * adapters are loaded again when they are next in line.
+     */
+    private void restart(Throwable cause) {
+        restarting = true;
+        if (!restarts.allowed(System.nanoTime())) {
+            throw new GaveUp(
+                    "its device failed again within "
+                            + Restarts.QUIET.toSeconds()
+                            + " seconds of a restart",
+                    cause);
+        }
+        LOG.warn("the device is set up anew");
+        scheduler.reset();
+        evictions.clear();
+        stats = snapshot();
+        try {
+            // a load under way ends first, those behind it are void
+            loader.submit(() -> {}).get();
+            discard(runner);
+            StepRunner next = source.open(blocks.count());
+            if (next.kvBlocks() < blocks.count()) {
+                discard(next);
+                throw new IllegalStateException(
+                        "the KV cache had "
+                                + blocks.count()
+                                + " blocks, now only "
+                                + next.kvBlocks()
+                                + " fit");
+            }
+            runner = next;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new GaveUp("it was interrupted while it set up its device anew", e);
+        } catch (ExecutionException | IOException | RuntimeException | Error e) {
+            e.addSuppressed(cause);
+            throw new GaveUp("its device failed and could not be set up anew", e);
+        }
+        restarts.ended(System.nanoTime());
+        restarting = false;
+        LOG.warn("the device is ready again");
+    }
+
+    private static void discard(StepRunner old) {
+        try {
+            old.close();
+        } catch (RuntimeException e) {
+            LOG.warn("a failed device was not closed in order: {}", e.getMessage());
         }
     }
 
@@ -481,29 +752,21 @@ final class EngineLoop implements Engine {
         return generation;
     }
 
-    private void count(Batch batch) {
-        steps[Math.min(batch.segments().count(), MOST_ADAPTERS_COUNTED)]++;
-        completionTokens += batch.samples();
-        for (int row = 0; row < batch.rows(); row++) {
-            Sequence sequence = batch.spans().get(batch.spanOfRow()[row]).sequence();
-            if (batch.position(row) < sequence.promptLength()) {
-                promptTokens++;
-            }
-        }
-    }
-
     private EngineStats snapshot() {
         return new EngineStats(
                 Arrays.stream(steps).boxed().toList(),
                 promptTokens,
                 completionTokens,
+                hostNanos,
+                deviceNanos,
                 scheduler.waiting(),
                 scheduler.running(),
                 blocks.count(),
                 blocks.free(),
                 blocks.blockTokens(),
                 adapters.digests(),
-                adapters.bytes());
+                adapters.bytes(),
+                adapterLoads);
     }
 
     @Override
@@ -526,7 +789,7 @@ final class EngineLoop implements Engine {
         }
         // a load still under way ends first
         loader.close();
-        runner.close();
+        discard(runner);
         tokenizer.close();
         if (interrupted) {
             Thread.currentThread().interrupt();
@@ -537,33 +800,70 @@ final class EngineLoop implements Engine {
     private final class Shelf implements AdapterLoader {
         @Override
         public void load(AdapterRef adapter, int slot) {
+            StepRunner on = runner;
             loader.execute(() -> {
-                try {
-                    long bytes = runner.loadAdapter(adapter, slot);
-                    inbox.add(() -> loaded(slot, bytes));
-                } catch (AdapterRejected e) {
-                    inbox.add(() -> failed(slot, "the adapter was refused: " + e.getMessage()));
-                } catch (IOException | RuntimeException | Error e) {
-                    LOG.error("adapter {} could not be loaded", adapter.digest(), e);
-                    inbox.add(() -> failed(slot, "the adapter could not be loaded"));
+                if (!restarting && on == runner) {
+                    Runnable outcome = load(on, adapter, slot);
+                    inbox.add(() -> {
+                        if (on == runner) {
+                            outcome.run();
+                        }
+                    });
                 }
             });
         }
 
+        /** On the loader's thread; what it returns is for the engine's. */
+        private Runnable load(StepRunner on, AdapterRef adapter, int slot) {
+            try {
+                long bytes = on.loadAdapter(adapter, slot);
+                return () -> loaded(slot, bytes);
+            } catch (AdapterRejected e) {
+                return () -> failed(slot, "the adapter was refused: " + e.getMessage());
+            } catch (OutOfDeviceMemory e) {
+                LOG.info("adapter {} found no room: {}", adapter.digest(), e.getMessage());
+                return () -> outOfMemory(slot, e);
+            } catch (IOException | RuntimeException | Error e) {
+                LOG.error("adapter {} could not be loaded", adapter.digest(), e);
+                return () -> {
+                    failed(slot, "the adapter could not be loaded");
+                    // a step on the device will tell by itself
+                    if (!flying) {
+                        mend(e);
+                    }
+                };
+            }
+        }
+
         @Override
         public void evict(int slot) {
-            runner.evictAdapter(slot);
+            if (flying) {
+                evictions.add(slot);
+            } else {
+                runner.evictAdapter(slot);
+            }
         }
 
         private void loaded(int slot, long bytes) {
+            adapterLoads++;
             for (Sequence waited : scheduler.loaded(slot, bytes)) {
+                fail(generation(waited), tooLarge(bytes, adapters.budget()));
+            }
+        }
+
+        private void outOfMemory(int slot, OutOfDeviceMemory e) {
+            for (Sequence waited : scheduler.outOfMemory(slot, e.wanted(), e.free())) {
                 fail(
                         generation(waited),
-                        "the adapter takes "
-                                + bytes
-                                + " bytes of the device's memory; all adapters together may take "
-                                + adapters.budget());
+                        tooLarge(e.wanted(), Math.min(e.free(), adapters.budget())));
             }
+        }
+
+        private static String tooLarge(long bytes, long most) {
+            return "the adapter takes "
+                    + bytes
+                    + " bytes of the device's memory; all adapters together may take "
+                    + most;
         }
 
         private void failed(int slot, String message) {

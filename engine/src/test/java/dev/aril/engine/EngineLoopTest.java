@@ -3,29 +3,15 @@ package dev.aril.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.aril.engine.model.ModelConfig;
-import dev.aril.engine.model.StepRunner;
-import dev.aril.engine.schedule.Batch;
-import dev.aril.engine.schedule.Sequence;
-import dev.aril.engine.schedule.Span;
-import dev.aril.engine.text.ChatTemplate;
-import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Flow;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.IntUnaryOperator;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -34,181 +20,6 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class EngineLoopTest {
-    private static final Path NOVELLA = Path.of("..", "models", "novella-11m");
-    private static final int VOCABULARY = 4096;
-    private static final int EOS = 2;
-
-    /**
-     * A model without weights: the next id is a hash of the adapter and of all ids that it finds in
-     * the KV blocks, which here hold the ids themselves. So a wrong block table, a lost position or
-     * another's adapter changes the answer.
-     */
-    private static final class HashModel implements StepRunner {
-        final int[] cache;
-        final int blocks;
-        final Map<Integer, AdapterRef> resident = new ConcurrentHashMap<>();
-        final AtomicInteger mostSequences = new AtomicInteger();
-
-        /** Replaces the hash by an id for each position. */
-        volatile @Nullable IntUnaryOperator script;
-
-        volatile int failingPosition = -1;
-        volatile @Nullable CountDownLatch loadGate;
-        volatile boolean closed;
-
-        HashModel(int blocks) {
-            this.blocks = blocks;
-            this.cache = new int[blocks * kvBlockTokens()];
-        }
-
-        @Override
-        public float[] run(Batch batch) {
-            mostSequences.accumulateAndGet(batch.spans().size(), Math::max);
-            for (int row = 0; row < batch.rows(); row++) {
-                Sequence sequence = batch.spans().get(batch.spanOfRow()[row]).sequence();
-                if (batch.position(row) == failingPosition) {
-                    throw new IllegalStateException("a kernel failed, as the test wants");
-                }
-                cache[place(sequence, batch.position(row))] = batch.token(row);
-            }
-            float[] logits = new float[batch.samples() * VOCABULARY];
-            int sample = 0;
-            for (Span span : batch.spans()) {
-                if (span.samples()) {
-                    int last = batch.position(span.lastRow());
-                    logits[sample++ * VOCABULARY + next(span.sequence(), last)] = 10;
-                }
-            }
-            return logits;
-        }
-
-        private int next(Sequence sequence, int last) {
-            IntUnaryOperator fixed = script;
-            if (fixed != null) {
-                return fixed.applyAsInt(last);
-            }
-            AdapterRef adapter = resident.get(sequence.slot());
-            int hash = adapter == null ? 17 : adapter.digest().hashCode();
-            for (int p = 0; p <= last; p++) {
-                hash = 31 * hash + cache[place(sequence, p)];
-            }
-            // no special tokens, so that nothing ends early
-            return 7 + Math.floorMod(hash ^ (hash >>> 15), VOCABULARY - 7);
-        }
-
-        private int place(Sequence sequence, int position) {
-            return sequence.blockTable()[position / kvBlockTokens()] * kvBlockTokens()
-                    + position % kvBlockTokens();
-        }
-
-        @Override
-        public long loadAdapter(AdapterRef adapter, int slot) throws AdapterRejected, IOException {
-            CountDownLatch gate = loadGate;
-            if (gate != null) {
-                try {
-                    gate.await();
-                } catch (InterruptedException e) {
-                    throw new IOException(e);
-                }
-            }
-            switch (adapter.folder().toString()) {
-                case "refused" ->
-                        throw new AdapterRejected(
-                                AdapterRejected.Part.CONFIG, "r must be at most 64");
-                case "unreadable" -> throw new IOException("disk");
-                case "huge" -> {
-                    return 2_000;
-                }
-                default -> {
-                    resident.put(slot, adapter);
-                    return 100;
-                }
-            }
-        }
-
-        @Override
-        public void evictAdapter(int slot) {
-            resident.remove(slot);
-        }
-
-        @Override
-        public int kvBlocks() {
-            return blocks;
-        }
-
-        @Override
-        public int kvBlockTokens() {
-            return 8;
-        }
-
-        @Override
-        public int adapterSlots() {
-            return 3;
-        }
-
-        @Override
-        public void close() {
-            closed = true;
-        }
-    }
-
-    /** Collects everything, or asks for as much as the test says. */
-    private static final class Reader implements Flow.Subscriber<GenerationEvent> {
-        final LinkedBlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
-        final CountDownLatch completed = new CountDownLatch(1);
-        final long demand;
-        volatile Flow.@Nullable Subscription subscription;
-        volatile @Nullable Throwable error;
-
-        Reader(long demand) {
-            this.demand = demand;
-        }
-
-        @Override
-        public void onSubscribe(Flow.Subscription given) {
-            subscription = given;
-            if (demand != 0) {
-                given.request(demand);
-            }
-        }
-
-        @Override
-        public void onNext(GenerationEvent event) {
-            events.add(event);
-        }
-
-        @Override
-        public void onError(Throwable failure) {
-            error = failure;
-            completed.countDown();
-        }
-
-        @Override
-        public void onComplete() {
-            completed.countDown();
-        }
-
-        Flow.Subscription subscription() {
-            return Objects.requireNonNull(subscription);
-        }
-
-        List<GenerationEvent> all() throws InterruptedException {
-            assertThat(completed.await(30, TimeUnit.SECONDS)).isTrue();
-            return List.copyOf(events);
-        }
-
-        String text() throws InterruptedException {
-            return all().stream()
-                    .filter(GenerationEvent.Text.class::isInstance)
-                    .map(event -> ((GenerationEvent.Text) event).text())
-                    .collect(Collectors.joining());
-        }
-
-        GenerationEvent end() throws InterruptedException {
-            return all().getLast();
-        }
-    }
-
     private final List<EngineLoop> engines = new ArrayList<>();
 
     @AfterEach
@@ -217,31 +28,11 @@ class EngineLoopTest {
     }
 
     private EngineLoop engine(HashModel model, EngineSettings settings) throws IOException {
-        ModelConfig config =
-                new ModelConfig(
-                        384,
-                        1024,
-                        6,
-                        6,
-                        2,
-                        64,
-                        VOCABULARY,
-                        200,
-                        10_000,
-                        1e-5f,
-                        true,
-                        1,
-                        Set.of(EOS));
-        EngineLoop engine =
-                new EngineLoop(
-                                new ModelCard("hash", "bf16", 200, VOCABULARY, 0),
-                                config,
-                                Tokenizer.open(NOVELLA),
-                                ChatTemplate.open(NOVELLA),
-                                model,
-                                settings,
-                                folder -> new AdapterSummary("0".repeat(64), 8, List.of(), 1))
-                        .begin();
+        RunnerSource none =
+                blocks -> {
+                    throw new IOException("there is no other device");
+                };
+        EngineLoop engine = HashModel.engine(model, none, settings).begin();
         engines.add(engine);
         return engine;
     }
@@ -263,8 +54,8 @@ class EngineLoopTest {
         return new SamplingParams(maxTokens, 0, 1, 0, 0, null, 1, 0, 0, stop, ids, false);
     }
 
-    private static Reader read(Generation generation) {
-        Reader reader = new Reader(Long.MAX_VALUE);
+    private static EventReader read(Generation generation) {
+        EventReader reader = new EventReader(Long.MAX_VALUE);
         generation.subscribe(reader);
         return reader;
     }
@@ -302,7 +93,7 @@ class EngineLoopTest {
         // 25 blocks of 8 hold one context, the 40 want 10 times as much
         HashModel model = new HashModel(25);
         EngineLoop crowded = engine(model);
-        List<Reader> readers = new ArrayList<>();
+        List<EventReader> readers = new ArrayList<>();
         for (GenerationRequest request : requests) {
             readers.add(read(crowded.submit(request)));
         }
@@ -341,7 +132,7 @@ class EngineLoopTest {
         script(model, prompt.length, answer);
         Generation generation =
                 engine.submit(request("g", prompt, null, SamplingParams.greedy(150)));
-        Reader reader = read(generation);
+        EventReader reader = read(generation);
         assertThat(reader.text()).isEqualTo(text);
         Usage usage = new Usage(prompt.length, answer.length + 1);
         assertThat(reader.end()).isEqualTo(new GenerationEvent.Finished(FinishReason.STOP, usage));
@@ -354,6 +145,13 @@ class EngineLoopTest {
             }
         }
         assertThat(accounted).isEqualTo(answer.length);
+        EngineStats stats = engine.stats();
+        assertThat(stats.completionTokens()).isEqualTo(usage.completionTokens());
+        assertThat(stats.steps().getFirst())
+                .as("a step for the prompt, whose end is the first id, and one for each further id")
+                .isEqualTo(usage.completionTokens());
+        assertThat(stats.hostNanos()).isPositive();
+        assertThat(stats.deviceNanos()).isPositive();
     }
 
     /** The model then says exactly this, and ends. */
@@ -361,7 +159,7 @@ class EngineLoopTest {
         model.script =
                 last -> {
                     int at = last + 1 - promptLength;
-                    return at < answer.length ? answer[at] : EOS;
+                    return at < answer.length ? answer[at] : HashModel.EOS;
                 };
     }
 
@@ -384,7 +182,7 @@ class EngineLoopTest {
                 .as("ends with the id that completes the stop string")
                 .isLessThan(answer.length)
                 .isGreaterThan(3);
-        Reader byId =
+        EventReader byId =
                 read(
                         engine.submit(
                                 request(
@@ -395,17 +193,18 @@ class EngineLoopTest {
         assertThat(byId.end())
                 .isEqualTo(new GenerationEvent.Finished(FinishReason.STOP, new Usage(4, 3)));
         assertThat("The end.").startsWith(byId.text());
-        Reader all = read(engine.submit(request("3", ids(4), null, SamplingParams.greedy(100))));
+        EventReader all =
+                read(engine.submit(request("3", ids(4), null, SamplingParams.greedy(100))));
         assertThat(all.text()).isEqualTo("The end.\n\nUser: and so on");
         SamplingParams goesOn =
                 new SamplingParams(
                         answer.length + 5, 0, 1, 0, 0, null, 1, 0, 0, List.of(), Set.of(), true);
-        Reader ignoring = read(engine.submit(request("4", ids(4), null, goesOn)));
+        EventReader ignoring = read(engine.submit(request("4", ids(4), null, goesOn)));
         assertThat(ignoring.end())
                 .isEqualTo(
                         new GenerationEvent.Finished(
                                 FinishReason.LENGTH, new Usage(4, answer.length + 5)));
-        Reader held =
+        EventReader held =
                 read(
                         engine.submit(
                                 request(
@@ -414,15 +213,23 @@ class EngineLoopTest {
                                         null,
                                         stop(100, List.of("on and on"), Set.of()))));
         assertThat(held.text()).isEqualTo("The end.\n\nUser: and so on");
+        int counted = 0;
+        for (EventReader reader : List.of(byId, all, ignoring, held)) {
+            GenerationEvent.Finished end = (GenerationEvent.Finished) reader.end();
+            counted += end.usage().completionTokens();
+        }
+        assertThat(engine.stats().completionTokens())
+                .as("an id that was sampled beside the end of a text is no one's")
+                .isEqualTo(counted + usage(stopped).completionTokens());
     }
 
     @Test
     void aSlowSubscriberHoldsUpNobodyAndGetsWhatItAsksFor() throws Exception {
         EngineLoop engine = engine(new HashModel(100));
         Generation slow = engine.submit(request("slow", ids(3), null, SamplingParams.greedy(50)));
-        Reader reader = new Reader(0);
+        EventReader reader = new EventReader(0);
         slow.subscribe(reader);
-        Reader other =
+        EventReader other =
                 read(engine.submit(request("other", ids(3), null, SamplingParams.greedy(60))));
         assertThat(other.end()).isInstanceOf(GenerationEvent.Finished.class);
         assertThat(usage(slow)).isEqualTo(new Usage(3, 50));
@@ -433,7 +240,7 @@ class EngineLoopTest {
         assertThat(reader.completed.getCount()).isEqualTo(1);
         subscription.request(Long.MAX_VALUE);
         assertThat(reader.end()).isInstanceOf(GenerationEvent.Finished.class);
-        Reader second = read(slow);
+        EventReader second = read(slow);
         second.all();
         assertThat(second.error).hasMessageContaining("one subscriber only");
     }
@@ -443,7 +250,7 @@ class EngineLoopTest {
         EngineLoop engine = engine(new HashModel(100));
         Generation generation =
                 engine.submit(request("g", ids(3), null, SamplingParams.greedy(150)));
-        Reader reader = new Reader(-1);
+        EventReader reader = new EventReader(-1);
         generation.subscribe(reader);
         reader.all();
         assertThat(reader.error).hasMessageContaining("at least 1");
@@ -455,7 +262,7 @@ class EngineLoopTest {
         HashModel model = new HashModel(50);
         EngineLoop engine = engine(model);
         List<Generation> generations = new ArrayList<>();
-        List<Reader> readers = new ArrayList<>();
+        List<EventReader> readers = new ArrayList<>();
         for (int i = 0; i < 6; i++) {
             // it never ends by itself within the test: 150 ids, and the first ones are awaited
             generations.add(
@@ -490,7 +297,7 @@ class EngineLoopTest {
         EngineLoop engine = engine(model);
         Generation waits =
                 engine.submit(request("w", ids(3), adapter(1, "a"), SamplingParams.greedy(5)));
-        Reader reader = read(waits);
+        EventReader reader = read(waits);
         Thread closing = Thread.ofVirtual().start(engine::close);
         assertThat(reader.end())
                 .isEqualTo(
@@ -511,15 +318,16 @@ class EngineLoopTest {
     void aFailedStepFailsItsSequencesAndTheLoopGoesOn() throws Exception {
         HashModel model = new HashModel(100);
         EngineLoop engine = engine(model);
-        model.failingPosition = 150;
-        Reader failing =
+        model.failAt(150);
+        EventReader failing =
                 read(engine.submit(request("f", ids(140), null, SamplingParams.greedy(40))));
         assertThat(failing.end())
                 .isEqualTo(
                         new GenerationEvent.Failed(
                                 "the engine failed while it computed this generation",
                                 new Usage(140, 11)));
-        Reader fine = read(engine.submit(request("g", ids(3), null, SamplingParams.greedy(40))));
+        EventReader fine =
+                read(engine.submit(request("g", ids(3), null, SamplingParams.greedy(40))));
         assertThat(fine.end()).isInstanceOf(GenerationEvent.Finished.class);
         assertThat(engine.stats().kvBlocksFree()).isEqualTo(100);
     }
@@ -530,11 +338,11 @@ class EngineLoopTest {
         CountDownLatch gate = new CountDownLatch(1);
         model.loadGate = gate;
         EngineLoop engine = engine(model);
-        Reader cold =
+        EventReader cold =
                 read(
                         engine.submit(
                                 request("c", ids(3), adapter(1, "a"), SamplingParams.greedy(9))));
-        Reader refused =
+        EventReader refused =
                 read(
                         engine.submit(
                                 request(
@@ -542,7 +350,7 @@ class EngineLoopTest {
                                         ids(3),
                                         adapter(2, "refused"),
                                         SamplingParams.greedy(9))));
-        Reader broken =
+        EventReader broken =
                 read(
                         engine.submit(
                                 request(
@@ -550,7 +358,7 @@ class EngineLoopTest {
                                         ids(3),
                                         adapter(3, "unreadable"),
                                         SamplingParams.greedy(9))));
-        Reader huge =
+        EventReader huge =
                 read(
                         engine.submit(
                                 request(
@@ -558,7 +366,8 @@ class EngineLoopTest {
                                         ids(3),
                                         adapter(4, "huge"),
                                         SamplingParams.greedy(9))));
-        Reader base = read(engine.submit(request("b", ids(3), null, SamplingParams.greedy(9))));
+        EventReader base =
+                read(engine.submit(request("b", ids(3), null, SamplingParams.greedy(9))));
         assertThat(base.end()).isInstanceOf(GenerationEvent.Finished.class);
         assertThat(cold.events).isEmpty();
         gate.countDown();

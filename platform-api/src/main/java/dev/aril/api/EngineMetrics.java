@@ -35,6 +35,16 @@ final class EngineMetrics implements MeterBinder {
                 "rows computed for prompts",
                 EngineStats::promptTokens);
         counter(registry, "aril.completion.tokens", "ids sampled", EngineStats::completionTokens);
+        seconds(
+                registry,
+                "aril.engine.host",
+                "time in which the device waited for the host: booking, scheduling, launching",
+                EngineStats::hostNanos);
+        seconds(
+                registry,
+                "aril.engine.device.wait",
+                "time in which the host waited for the device",
+                EngineStats::deviceNanos);
         gauge(
                 registry,
                 "aril.requests.waiting",
@@ -49,12 +59,25 @@ final class EngineMetrics implements MeterBinder {
                 "adapters in the device's memory",
                 stats -> stats.residentAdapters().size());
         gauge(registry, "aril.adapters.bytes", "bytes these take", EngineStats::adapterBytes);
+        counter(
+                registry,
+                "aril.adapters.loads",
+                "adapters put into the device's memory",
+                EngineStats::adapterLoads);
     }
 
     private void counter(
             MeterRegistry registry, String name, String what, ToDoubleFunction<EngineStats> value) {
         FunctionCounter.builder(name, engine, e -> value.applyAsDouble(e.stats()))
                 .description(what)
+                .register(registry);
+    }
+
+    private void seconds(
+            MeterRegistry registry, String name, String what, ToDoubleFunction<EngineStats> nanos) {
+        FunctionCounter.builder(name, engine, e -> nanos.applyAsDouble(e.stats()) / 1e9)
+                .description(what)
+                .baseUnit("seconds")
                 .register(registry);
     }
 

@@ -2,6 +2,7 @@ package dev.aril.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.aril.engine.EngineState;
 import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -107,24 +108,26 @@ final class AccessTest extends ApiTest {
     }
 
     @Test
-    void aBrokenEngineIsNotReadyButAlive() throws Exception {
-        scripted().broken.set(true);
+    void readinessAndLivenessFollowTheEngine() throws Exception {
         try {
-            assertThat(
-                            http.send(
-                                            bare("/actuator/health/readiness").build(),
-                                            BodyHandlers.ofString())
-                                    .statusCode())
-                    .isEqualTo(503);
-            assertThat(
-                            http.send(
-                                            bare("/actuator/health/liveness").build(),
-                                            BodyHandlers.ofString())
-                                    .statusCode())
-                    .isEqualTo(200);
+            checkHealth(EngineState.READY, 200, 200);
+            // a device that is set up anew is back soon; a new process would take longer
+            checkHealth(EngineState.RESTARTING, 503, 200);
+            checkHealth(EngineState.CLOSED, 503, 200);
+            checkHealth(EngineState.BROKEN, 503, 503);
         } finally {
-            scripted().broken.set(false);
+            scripted().state.set(EngineState.READY);
         }
+    }
+
+    private void checkHealth(EngineState state, int readiness, int liveness) throws Exception {
+        scripted().state.set(state);
+        assertThat(status("/actuator/health/readiness")).as("%s", state).isEqualTo(readiness);
+        assertThat(status("/actuator/health/liveness")).as("%s", state).isEqualTo(liveness);
+    }
+
+    private int status(String path) throws Exception {
+        return http.send(bare(path).build(), BodyHandlers.ofString()).statusCode();
     }
 
     @ParameterizedTest
@@ -159,6 +162,8 @@ final class AccessTest extends ApiTest {
                 .contains("aril_engine_steps_total{adapters=\"3\"} 4.0")
                 .contains("aril_engine_steps_total{adapters=\"4+\"} 5.0")
                 .contains("aril_prompt_tokens_total 10.0")
+                .contains("aril_engine_host_seconds_total 1.5")
+                .contains("aril_engine_device_wait_seconds_total 2.5")
                 .contains("aril_requests_waiting 0.0")
                 .contains("aril_requests_running ")
                 .contains("aril_kv_blocks 100.0")

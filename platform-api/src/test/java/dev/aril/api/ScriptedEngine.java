@@ -7,6 +7,7 @@ import dev.aril.engine.ChatMessage;
 import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.Engine;
 import dev.aril.engine.EngineOverloaded;
+import dev.aril.engine.EngineState;
 import dev.aril.engine.EngineStats;
 import dev.aril.engine.FinishReason;
 import dev.aril.engine.Generation;
@@ -34,6 +35,7 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.SubmissionPublisher;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,7 +57,7 @@ public final class ScriptedEngine implements Engine {
     final Map<String, Script> running = new ConcurrentHashMap<>();
     final List<GenerationRequest> requests = Collections.synchronizedList(new ArrayList<>());
     final AtomicBoolean overloaded = new AtomicBoolean();
-    final AtomicBoolean broken = new AtomicBoolean();
+    final AtomicReference<EngineState> state = new AtomicReference<>(EngineState.READY);
     private final AtomicLong sampled = new AtomicLong();
     private volatile CountDownLatch held = new CountDownLatch(1);
     private volatile boolean closed;
@@ -136,18 +138,21 @@ public final class ScriptedEngine implements Engine {
                 List.of(1L, 2L, 3L, 4L, 5L),
                 10,
                 sampled.get(),
+                1_500_000_000,
+                2_500_000_000L,
                 0,
                 running.size(),
                 100,
                 90,
                 16,
                 List.of("a".repeat(64)),
-                1234);
+                1234,
+                7);
     }
 
     @Override
-    public boolean accepts() {
-        return !closed && !broken.get();
+    public EngineState state() {
+        return closed ? EngineState.CLOSED : state.get();
     }
 
     @Override

@@ -5,6 +5,8 @@ import static dev.aril.engine.kernels.CudaMemory.roundUp;
 import dev.aril.cuda.Arguments;
 import dev.aril.cuda.CudaContext;
 import dev.aril.cuda.CudaDevice;
+import dev.aril.cuda.CudaEvent;
+import dev.aril.cuda.CudaException;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
@@ -19,10 +21,12 @@ import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
 import dev.aril.engine.kernels.CudaMemory.DeviceTable;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,6 +52,11 @@ public final class CudaKernels implements Kernels {
     /** What the arena takes of the free memory where no size is asked for. */
     private static final double SHARE = 0.9;
 
+    private static final int TIMED_ROUNDS = 9;
+
+    /** Far beyond what any cache holds. */
+    private static final long COPIED_BYTES = 512L << 20;
+
     private final CudaContext context;
     private final DeviceMemory memory;
     private final CudaStream stream;
@@ -68,6 +77,9 @@ public final class CudaKernels implements Kernels {
     private final CudaHead head;
     private final CudaSampler sampler;
     private PinnedBuffer transfer;
+    private @Nullable Matrix drawn;
+    private long ids;
+    private List<Draw> draws = List.of();
     private @Nullable Thread bound;
 
     /** Memory that grows with the largest step, and is used within one operation. */
@@ -161,6 +173,12 @@ public final class CudaKernels implements Kernels {
         long codes = memory.allocate((long) rows * columns);
         long scales = memory.allocate(4L * rows * (columns / GROUP));
         return new DeviceActivation(rows, columns, spec, plain, codes, scales, 0, order(spec));
+    }
+
+    @Override
+    public Activation gated(int rows, int columns, @Nullable InputSpec spec) {
+        require(columns % GROUP == 0, "the MLP's width", "of 128", columns);
+        return activation(rows, columns, spec);
     }
 
     /** Only the MLP's inner input, which needs no shared memory, may be so wide. */
@@ -622,7 +640,6 @@ public final class CudaKernels implements Kernels {
             Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out) {
         begin(rows);
         DeviceActivation to = (DeviceActivation) out;
-        require(to.columns() % GROUP == 0, "the MLP's width", "of 128", to.columns());
         if (to.order() != 0) {
             throw new IllegalArgumentException(
                     "gate and up must write in the order that down reads");
@@ -678,42 +695,137 @@ public final class CudaKernels implements Kernels {
         return head.load(weights, narrow);
     }
 
-    @Override
-    public int[] sample(Matrix logits, List<Draw> draws) {
+    /** The device's memory in use, in bytes. */
+    public long usedBytes() {
+        return memory.used();
+    }
+
+    /** Nanoseconds the calling thread has waited for the device so far. */
+    public long waitedNanos() {
+        return stream.waitedNanos();
+    }
+
+    /**
+     * Times an operation on the device: calls it so often in a row, 9 times.
+     *
+     * @param op given 0 .. repeats - 1, so that it can take turns with its operands
+     * @return microseconds a call, median
+     */
+    public double time(int repeats, IntConsumer op) {
         bind();
-        int count = draws.size();
+        double[] times = new double[TIMED_ROUNDS];
+        try (CudaEvent begin = new CudaEvent();
+                CudaEvent end = new CudaEvent()) {
+            for (int round = -1; round < TIMED_ROUNDS; round++) { // the first warms up
+                stream.record(begin);
+                for (int i = 0; i < repeats; i++) {
+                    op.accept(i);
+                }
+                stream.record(end);
+                stream.synchronize();
+                times[Math.max(round, 0)] = end.millisecondsSince(begin) * 1e3 / repeats;
+            }
+        }
+        Arrays.sort(times);
+        return times[times.length / 2];
+    }
+
+    /** Bytes a second of a copy within the device, those read and those written. */
+    public double copyBytesPerSecond() {
+        bind();
+        long from = memory.allocate(COPIED_BYTES);
+        long to = memory.allocate(COPIED_BYTES);
+        try {
+            double microseconds = time(4, i -> stream.copy(to, from, COPIED_BYTES));
+            return 2 * COPIED_BYTES / microseconds * 1e6;
+        } finally {
+            memory.free(from);
+            memory.free(to);
+        }
+    }
+
+    @Override
+    public boolean queued() {
+        return true;
+    }
+
+    @Override
+    public void sample(Matrix logits, List<Draw> next) {
+        bind();
+        int count = next.size();
         int bytes = 16 + CudaSampler.bytes(count);
         ByteBuffer to = picked.open(bytes);
         to.putInt(12, count);
-        sampler.write(to, 16, draws);
+        sampler.write(to, 16, next);
         picked.send(bytes);
         long from = ((DeviceMatrix) logits).address();
-        long ids = parts.floats(count);
+        ids = parts.floats(count);
         sampler.run(picked.address(), count, logits.columns(), from, picked.address() + 16, ids);
+        drawn = logits;
+        draws = next;
+    }
+
+    @Override
+    public int[] sampled() {
+        Matrix from = drawn;
+        if (from == null) {
+            throw new IllegalStateException("nothing was sampled");
+        }
+        int count = draws.size();
         if (count > 0) {
             stream.copyOut(transfer(4L * count), ids, 4L * count);
         }
         stream.synchronize();
-        int[] drawn = new int[count];
-        transfer.bytes().asIntBuffer().get(0, drawn);
-        long row = 4L * logits.columns();
-        sampler.complete(drawn, draws, i -> download(from + i * row, logits.columns()));
-        return drawn;
+        int[] drawnIds = new int[count];
+        transfer.bytes().asIntBuffer().get(0, drawnIds);
+        long row = 4L * from.columns();
+        long begin = ((DeviceMatrix) from).address();
+        sampler.complete(drawnIds, draws, i -> download(begin + i * row, from.columns()));
+        return drawnIds;
     }
 
     @Override
+    public boolean sound() {
+        try {
+            bind();
+            stream.synchronize();
+            return true;
+        } catch (CudaException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public long freeBytes() {
+        return memory.largest();
+    }
+
+    /** After a failed kernel all of these fail too; the context is given back all the same. */
+    @Override
     public void close() {
-        context.bind();
-        stream.synchronize();
-        uploads.close();
-        step.close();
-        picked.close();
-        head.close();
-        sampler.close();
-        transfer.close();
-        programs.close();
-        stream.close();
-        memory.close();
-        context.close();
+        CudaException failure = null;
+        for (Runnable part :
+                List.<Runnable>of(
+                        context::bind,
+                        stream::synchronize,
+                        uploads::close,
+                        step::close,
+                        picked::close,
+                        head::close,
+                        sampler::close,
+                        transfer::close,
+                        programs::close,
+                        stream::close,
+                        memory::close,
+                        context::close)) {
+            try {
+                part.run();
+            } catch (CudaException e) {
+                failure = failure == null ? e : failure;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 }

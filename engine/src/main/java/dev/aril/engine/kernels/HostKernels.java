@@ -11,6 +11,22 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
     private record HostTable(int rows, int columns, short[] bits) implements Table {}
 
     private @Nullable Sampler sampler;
+    private int[] ids = {};
+
+    @Override
+    public final boolean queued() {
+        return false;
+    }
+
+    @Override
+    public final boolean sound() {
+        return true;
+    }
+
+    @Override
+    public final long freeBytes() {
+        return Long.MAX_VALUE;
+    }
 
     @Override
     public final Matrix matrix(int rows, int columns) {
@@ -68,14 +84,18 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
     }
 
     @Override
-    public final int[] sample(Matrix logits, List<Draw> draws) {
+    public final void sample(Matrix logits, List<Draw> draws) {
         if (sampler == null || sampler.vocabulary() != logits.columns()) {
             sampler = new Sampler(logits.columns());
         }
-        int[] ids = new int[draws.size()];
+        ids = new int[draws.size()];
         for (int i = 0; i < ids.length; i++) {
             ids[i] = sampler.sample(HostMemory.values(logits), i * logits.columns(), draws.get(i));
         }
+    }
+
+    @Override
+    public final int[] sampled() {
         return ids;
     }
 }

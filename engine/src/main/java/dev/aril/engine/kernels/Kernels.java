@@ -15,6 +15,9 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     /** Positions in a KV block. */
     int BLOCK_TOKENS = 16;
 
+    /** Instead of an id: the row's logits hold no largest number, the model has diverged. */
+    int DIVERGED = -1;
+
     /** Floats, row-major, on the device. */
     interface Matrix {
         int rows();
@@ -60,12 +63,36 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     /** What runs here, for people. */
     String device();
 
+    /**
+     * Whether operations are only queued, for a device that works beside the host; if not, they are
+     * done when their methods return.
+     */
+    boolean queued();
+
+    /**
+     * Whether the device still computes, asked after an operation failed. Waits for what is queued.
+     * If not, all that it holds is lost and only closing is left.
+     */
+    boolean sound();
+
+    /** Bytes that one more thing on the device may take; the heap's are the virtual machine's. */
+    long freeBytes();
+
     Matrix matrix(int rows, int columns);
 
     /**
      * @param spec null for a layer that reads plain floats
      */
     Activation activation(int rows, int columns, @Nullable InputSpec spec);
+
+    /**
+     * The activation that {@link #gateUp} writes.
+     *
+     * @param spec null for a layer that reads plain floats
+     */
+    default Activation gated(int rows, int columns, @Nullable InputSpec spec) {
+        return activation(rows, columns, spec);
+    }
 
     /** The same memory, written and read by another layer: only the channel order differs. */
     Activation sharing(Activation memory, @Nullable InputSpec spec);
@@ -163,12 +190,18 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
             Matrix logits);
 
     /**
-     * Draws each row's next id, see {@link Sampler}.
+     * Draws each row's next id, see {@link Sampler}; {@link #sampled} has them.
      *
-     * @param logits [draws.size(), vocabulary]; may hold the penalized scores afterwards
-     * @return an id a row, {@link Sampler#DIVERGED} where the logits have no highest
+     * @param logits [draws, vocabulary]; may hold the penalized scores afterwards
      */
-    int[] sample(Matrix logits, List<Draw> draws);
+    void sample(Matrix logits, List<Draw> draws);
+
+    /**
+     * The ids of the last {@link #sample}, waiting until they are there.
+     *
+     * @return [draws] an id, or {@link #DIVERGED} where the logits have no highest
+     */
+    int[] sampled();
 
     @Override
     void close();

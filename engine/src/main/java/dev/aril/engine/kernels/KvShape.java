@@ -7,6 +7,11 @@ package dev.aril.engine.kernels;
  *     otherwise
  */
 public record KvShape(int layers, int blocks, int heads, int headDim, boolean quantized) {
+    /** As this, with another number of blocks. */
+    public KvShape withBlocks(int count) {
+        return new KvShape(layers, count, heads, headDim, quantized);
+    }
+
     /** Bytes of one block over all layers. */
     public long blockBytes() {
         long values = (long) layers * heads * Kernels.BLOCK_TOKENS;

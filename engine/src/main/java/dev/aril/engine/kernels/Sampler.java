@@ -15,9 +15,6 @@ import java.util.Arrays;
  * <p>Keeps scratch memory of the vocabulary's size: use one by one thread.
  */
 public final class Sampler {
-    /** Where the logits hold no largest number: the model has diverged. */
-    public static final int DIVERGED = -1;
-
     /** The best id's weight. */
     static final double ONE = 0x1p44;
 
@@ -50,14 +47,14 @@ public final class Sampler {
     /**
      * @param logits row-major; not changed
      * @param offset where the row of [vocabulary] begins
-     * @return an id, or {@link #DIVERGED}
+     * @return an id, or {@link Kernels#DIVERGED}
      */
     public int sample(float[] logits, int offset, Draw draw) {
         System.arraycopy(logits, offset, scores, 0, vocabulary);
         penalize(draw);
         int best = best();
         double inverse = draw.inverse();
-        if (best == DIVERGED || inverse == 0) {
+        if (best == Kernels.DIVERGED || inverse == 0) {
             return best;
         }
         for (int id = 0; id < vocabulary; id++) {
@@ -84,17 +81,17 @@ public final class Sampler {
 
     /** The highest score's id, the lowest of several. */
     private int best() {
-        int best = DIVERGED;
+        int best = Kernels.DIVERGED;
         float highest = Float.NEGATIVE_INFINITY;
         for (int id = 0; id < vocabulary; id++) {
             if (scores[id] > highest) {
                 highest = scores[id];
                 best = id;
             } else if (Float.isNaN(scores[id])) {
-                return DIVERGED;
+                return Kernels.DIVERGED;
             }
         }
-        return highest == Float.POSITIVE_INFINITY ? DIVERGED : best;
+        return highest == Float.POSITIVE_INFINITY ? Kernels.DIVERGED : best;
     }
 
     /** The last candidate, in the order of scores, that top-k and top-p keep. */

@@ -1,113 +1,349 @@
 package dev.aril.engine.measure;
 
-import dev.aril.engine.AdapterRef;
+import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.Device;
 import dev.aril.engine.Engine;
 import dev.aril.engine.EngineSettings;
-import dev.aril.engine.GenerationRequest;
-import dev.aril.engine.SamplingParams;
+import dev.aril.engine.kernels.CudaKernels;
+import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.kernels.KvShape;
+import dev.aril.engine.measure.BenchmarkOptions.Part;
+import dev.aril.engine.model.ModelConfig;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Set;
-import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 
-/**
- * Tokens per second through the engine's door: greedy streams that take the adapters and the base
- * in turn, the vector kernels and the plain loops side by side in one run. Rounds of the two
- * alternate, so that what else the machine does meets both; medians are compared.
- */
+/** The {@code bench} command: measures what was asked for, prints it, and records it. */
 public final class Benchmark {
-    private static final int PROMPT_TOKENS = 16;
-    private static final int NEW_TOKENS = 32;
-    private static final int ROUNDS = 5;
+    private static final int TOKEN_BUDGET = 512;
+    private static final int MOST_SEQUENCES = 64;
+    private static final long KV_BYTES_ON_THE_CPU = 256L << 20;
 
-    /** The plain loops are slow enough for their times to be steady. */
-    private static final int REFERENCE_ROUNDS = 3;
+    /** Room for 64 distinct adapters of rank 16 in a model of 8 billion weights, and more. */
+    private static final long ADAPTER_BYTES = 24L << 30;
+
+    // rows of the kernels part's operations
+    private static final int[] GEMM_ROWS = {1, 16, 64, 128, 256, 1024, 4096};
+    private static final int[] OP_ROWS = {1, 16, 64, 2048};
+    private static final int[] HEAD_ROWS = {1, 16, 64};
+    private static final int[] LORA_ROWS = {1, 16, 64};
+    private static final int[] LORA_RANKS = {16, 64};
+
+    /** Prompts, tokens. */
+    private static final int[] PROMPTS = {512, 2048};
+
+    /** Sequences and their lengths; the largest caches last. */
+    private static final int[][] CACHES = {
+        {1, 1024}, {16, 1024}, {64, 1024}, {64, 4096}, {16, 32768}
+    };
+
+    /** Finds a model by what the user calls it. */
+    public interface Models {
+        Path folder(String nameOrDirectory) throws IOException;
+    }
 
     /**
-     * One measurement.
+     * Where the command runs.
      *
-     * @param streams generations at once
-     * @param newTokens each samples
-     * @param tokensPerSecond sampled ids over the time from the first submit to the last end,
-     *     median
+     * @param home the repository's folder, which holds {@code bench/}
+     * @param adapters PEFT directories of adapters for the model
+     * @param out gets the result and nothing else
+     * @param err gets what goes on
      */
-    public record Row(
-            String device,
-            int streams,
-            int adapters,
-            int promptTokens,
-            int newTokens,
-            double tokensPerSecond) {}
+    public record Place(
+            Path home, Models models, List<Path> adapters, PrintStream out, PrintStream err) {
+        public Place {
+            adapters = List.copyOf(adapters);
+        }
+    }
 
-    private Benchmark() {}
+    private final Place place;
+    private final BenchmarkOptions options;
+    private final long start = System.nanoTime();
+    private final List<Row> rows = new ArrayList<>();
+    private final Results results;
+    private final String commit;
+    private TorchBaseline torch = TorchBaseline.NONE;
+
+    private Benchmark(Place place, BenchmarkOptions options) throws IOException {
+        this.place = place;
+        this.options = options;
+        this.results = new Results(place.home().resolve("bench/results"));
+        String given = options.commit();
+        this.commit = given == null ? commit(place.home()) : given;
+    }
 
     /**
-     * @param adapters PEFT directories
+     * @param arguments see {@link #usage}
+     * @throws IllegalArgumentException if one is not understood, saying what would be
      */
-    public static List<Row> run(Path model, List<Path> adapters, Consumer<String> progress)
+    public static void run(List<String> arguments, Place place)
             throws IOException, AdapterRejected {
-        EngineSettings settings = EngineSettings.defaults();
-        try (Engine vector = Engine.start(model, settings, Device.CPU);
-                Engine plain = Engine.start(model, settings, Device.REFERENCE)) {
-            List<AdapterRef> refs = new ArrayList<>();
-            for (Path adapter : adapters) {
-                refs.add(new AdapterRef(vector.verify(adapter).digest(), adapter));
+        Optional<String> noGpu = CudaKernels.unusable();
+        BenchmarkOptions options = BenchmarkOptions.parse(arguments, noGpu.isEmpty());
+        if (options.help()) {
+            place.out().print(usage());
+        } else if (options.table()) {
+            Results results = new Results(place.home().resolve("bench/results"));
+            place.out().print(FiguresTable.recorded(results.read()));
+        } else if (options.device() == Device.CUDA && noGpu.isPresent()) {
+            throw new IllegalArgumentException("--device cuda: " + noGpu.get());
+        } else {
+            new Benchmark(place, options).run();
+        }
+    }
+
+    /** For people: all arguments. */
+    public static String usage() {
+        return BenchmarkOptions.USAGE;
+    }
+
+    /**
+     * The command without the rest of the program, in the repository's folder, or with that in the
+     * property {@code aril.home}. The model must be a directory then.
+     */
+    public static void main(String[] arguments) throws IOException, AdapterRejected {
+        PrintStream out = System.out;
+        System.setOut(System.err); // whatever else is printed is no result
+        Path home = Path.of(System.getProperty("aril.home", "."));
+        Path demonstration = home.resolve("models/novella-11m/adapters");
+        List<Path> adapters =
+                List.of("sql", "sherlock", "shakespeare").stream()
+                        .map(demonstration::resolve)
+                        .toList();
+        try {
+            run(
+                    List.of(arguments),
+                    new Place(home, Benchmark::directory, adapters, out, System.err));
+        } catch (IllegalArgumentException | IOException e) {
+            System.err.println("bench: " + e.getMessage());
+            System.exit(1);
+        }
+    }
+
+    private static Path directory(String model) {
+        Path directory = Path.of(model);
+        if (!Files.exists(directory.resolve("aril.json"))) {
+            throw new IllegalArgumentException(
+                    model
+                            + " is no imported model's directory; give one, or leave out the cpu part");
+        }
+        return directory;
+    }
+
+    private void run() throws IOException, AdapterRejected {
+        if (options.baseline()) {
+            baseline();
+        }
+        if (options.has(Part.CPU)) {
+            Path model = place.models().folder(options.model());
+            CpuStreams.run(model, place.adapters(), this::progress).forEach(this::take);
+        }
+        if (options.has(Part.KERNELS)) {
+            kernels();
+        }
+        if (options.has(Part.DECODE) || options.has(Part.PREFILL)) {
+            StepBenchmark steps =
+                    new StepBenchmark(
+                            options.device(),
+                            torch,
+                            options.batches(),
+                            options.context(),
+                            options.promptTokens(),
+                            options.rank(),
+                            options.warmUpSeconds(),
+                            this::take,
+                            this::progress);
+            for (Shape shape : options.shapes()) {
+                steps.run(shape, options.has(Part.DECODE), options.has(Part.PREFILL));
             }
-            // the first rounds load adapters and let the virtual machine compile
-            for (int i = 0; i < 3; i++) {
-                progress.accept("warming up");
-                measure(vector, refs, 16, 64);
-                measure(plain, refs, 4, 2);
+        }
+        if (options.has(Part.SERVING)) {
+            serving();
+        }
+        if (!options.json()) {
+            place.out().print(FiguresTable.of(rows));
+        }
+    }
+
+    /** Before the engine takes the device's memory. */
+    private void baseline() throws IOException {
+        List<String> parts = new ArrayList<>();
+        if (options.has(Part.KERNELS)) {
+            parts.addAll(List.of("peak", "gemm", "attention", "lora"));
+        }
+        if (options.has(Part.DECODE)) {
+            parts.add("decode");
+        }
+        if (options.has(Part.PREFILL)) {
+            parts.add("prefill");
+        }
+        String missing = parts.isEmpty() ? "none of the parts has one" : TorchBaseline.missing();
+        if (missing != null) {
+            progress("the baseline is skipped: " + missing);
+            return;
+        }
+        Path script = place.home().resolve("bench/torch_baseline.py");
+        torch = TorchBaseline.run(script, parts, this::progress);
+        for (Row row : torch.rows()) {
+            String bench = "torch-" + row.bench();
+            take(row.with("bench", bench));
+        }
+    }
+
+    private void kernels() {
+        try (Meter meter = Meter.open(options.device())) {
+            progress("measuring the copy rate");
+            double rate = meter.copyBytesPerSecond();
+            take(Row.of("copy").with("gb_per_s", rate / 1e9));
+            KernelBench bench =
+                    new KernelBench(
+                            meter,
+                            new Roofline(rate, torch.opsPerSecond()),
+                            torch,
+                            row -> {
+                                progress(row.json());
+                                take(row);
+                            });
+            List<ModelConfig> shapes = options.shapes().stream().map(Shape::config).toList();
+            room(() -> new GemmBenchmark(bench, GEMM_ROWS, OP_ROWS, HEAD_ROWS).run(shapes));
+            for (int width : shapes.stream().mapToInt(ModelConfig::hidden).distinct().toArray()) {
+                room(() -> new LoraBenchmark(bench, width).run(LORA_ROWS, LORA_RANKS));
             }
-            List<Row> rows = new ArrayList<>();
-            for (int streams : new int[] {1, 16}) {
-                double[] fast = new double[ROUNDS];
-                double[] slow = new double[REFERENCE_ROUNDS];
-                for (int round = 0; round < ROUNDS; round++) {
-                    progress.accept(streams + " streams, round " + (round + 1) + " of " + ROUNDS);
-                    fast[round] = measure(vector, refs, streams, NEW_TOKENS);
-                    if (round < REFERENCE_ROUNDS) {
-                        slow[round] = measure(plain, refs, streams, NEW_TOKENS);
-                    }
+            AttentionBenchmark attention = new AttentionBenchmark(bench, 32, 128);
+            for (int kvHeads : new int[] {32, 8}) {
+                for (int length : PROMPTS) {
+                    room(() -> attention.prefill(length, kvHeads));
                 }
-                rows.add(row("cpu", streams, refs, fast));
-                rows.add(row("reference", streams, refs, slow));
+                for (int[] size : CACHES) {
+                    room(() -> attention.decode(size[0], size[1], kvHeads));
+                }
             }
-            return rows;
         }
     }
 
-    private static Row row(String device, int streams, List<AdapterRef> refs, double[] rounds) {
-        Arrays.sort(rounds);
-        return new Row(
-                device, streams, refs.size(), PROMPT_TOKENS, NEW_TOKENS, rounds[rounds.length / 2]);
+    /** Measures, unless the device has too little memory for it. */
+    private void room(Runnable measured) {
+        try {
+            measured.run();
+        } catch (OutOfDeviceMemory e) {
+            progress("left out, the device has too little memory: " + e.getMessage());
+        }
     }
 
-    private static double measure(
-            Engine engine, List<AdapterRef> adapters, int streams, int tokens) {
-        List<GenerationRequest> requests = new ArrayList<>();
-        for (int s = 0; s < streams; s++) {
-            // the base model's turn comes after the adapters'; a single stream has an adapter
-            int turn = s % (adapters.size() + 1);
-            @Nullable AdapterRef adapter = turn < adapters.size() ? adapters.get(turn) : null;
-            int[] prompt = new int[PROMPT_TOKENS];
-            for (int i = 0; i < prompt.length; i++) {
-                prompt[i] = 100 + (s * 131 + i * 17) % 3000;
+    private void serving() throws IOException {
+        try (RandomModel models = new RandomModel()) {
+            for (Shape shape : options.shapes()) {
+                progress("starting an engine on random weights in the shape of " + shape.label());
+                try (Engine engine = models.start(shape, settings(shape), options.device())) {
+                    serve(engine, shape, models);
+                }
             }
-            SamplingParams sampling =
-                    new SamplingParams(
-                            tokens, 0, 1, 0, 0, null, 1, 0, 0, List.of(), Set.of(), true);
-            requests.add(
-                    new GenerationRequest("bench-" + s, "flow-" + turn, prompt, adapter, sampling));
         }
-        long start = System.nanoTime();
-        Streams.run(engine, requests);
-        return streams * tokens / ((System.nanoTime() - start) / 1e9);
+    }
+
+    private void serve(Engine engine, Shape shape, RandomModel models) throws IOException {
+        double warmUp = options.warmUpSeconds();
+        for (Popularity popularity : options.popularities()) {
+            Workload.Plan plan = options.plan(shape, popularity);
+            int adapters = popularity.counts(plan.requests()).length;
+            progress(shape.label() + ": serving " + plan.requests() + ", " + popularity.label());
+            try {
+                Row row =
+                        new ServingBenchmark(engine, (long) (1e9 * warmUp))
+                                .run(
+                                        plan,
+                                        models.adapters(
+                                                shape,
+                                                options.rank(),
+                                                popularity.ordinal(),
+                                                adapters));
+                Row setting =
+                        Row.of("serving")
+                                .with("shape", shape.label())
+                                .with("sequences", MOST_SEQUENCES)
+                                .with("token_budget", TOKEN_BUDGET);
+                take((adapters > 0 ? setting.with("rank", options.rank()) : setting).and(row));
+                warmUp = 0; // it is warm now
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IOException("interrupted", e);
+            }
+        }
+    }
+
+    private EngineSettings settings(Shape shape) {
+        ModelConfig c = shape.config();
+        KvShape block = new KvShape(c.layers(), 1, c.kvHeads(), c.headDim(), true);
+        long positions = (long) MOST_SEQUENCES * Math.min(2048, c.contextLength());
+        boolean cuda = options.device() == Device.CUDA;
+        return new EngineSettings(
+                TOKEN_BUDGET,
+                MOST_SEQUENCES,
+                1 << 20,
+                cuda ? positions / Kernels.BLOCK_TOKENS * block.blockBytes() : KV_BYTES_ON_THE_CPU,
+                ADAPTER_BYTES,
+                0);
+    }
+
+    /** A row is printed and recorded at once: an interrupted run keeps what it has. */
+    private void take(Row measured) {
+        Map<String, Object> stamp = new LinkedHashMap<>();
+        stamp.put("date", LocalDate.now(ZoneOffset.UTC).toString());
+        stamp.put("commit", commit);
+        stamp.put("device", Meter.name(options.device()));
+        if (options.device() == Device.CPU || measured.bench().equals("streams")) {
+            stamp.put("cores", (long) Runtime.getRuntime().availableProcessors());
+        }
+        Row row = measured.after(stamp);
+        rows.add(row);
+        if (options.json()) {
+            place.out().println(row.json());
+        }
+        if (options.record()) {
+            try {
+                results.append(row);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+
+    private void progress(String line) {
+        place.err().printf(Locale.ROOT, "%6.1f s  %s%n", (System.nanoTime() - start) / 1e9, line);
+    }
+
+    /** The commit that was built, as git knows it; "unknown" outside a clone. */
+    private static String commit(Path home) throws IOException {
+        Process git;
+        try {
+            git =
+                    new ProcessBuilder("git", "describe", "--always", "--dirty")
+                            .directory(home.toFile())
+                            .redirectError(ProcessBuilder.Redirect.DISCARD)
+                            .start();
+        } catch (IOException e) {
+            return "unknown"; // no git here
+        }
+        String out =
+                new String(git.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        try {
+            return git.waitFor() == 0 ? out : "unknown";
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
     }
 }

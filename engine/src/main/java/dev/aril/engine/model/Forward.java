@@ -2,6 +2,7 @@ package dev.aril.engine.model;
 
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.AdapterRejected;
+import dev.aril.engine.kernels.Draw;
 import dev.aril.engine.kernels.InputSpec;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.Kernels.Activation;
@@ -16,18 +17,23 @@ import dev.aril.engine.kernels.Rope;
 import dev.aril.engine.kernels.Rows;
 import dev.aril.engine.model.LayerWeights.ChannelOrders;
 import dev.aril.engine.schedule.Batch;
+import dev.aril.engine.schedule.LoraSegments;
 import dev.aril.engine.schedule.Span;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** The decoder's forward pass: a batch's rows in, logits out. */
 public final class Forward implements StepRunner {
     /** Slots for resident adapters; what limits them in practice is bytes. */
     private static final int ADAPTER_SLOTS = 1024;
+
+    /** Sixteen million positions; books are kept of each block. */
+    private static final int MOST_BLOCKS = 1 << 20;
 
     /** How long the kernels run for nothing, before there is anything to do. */
     private static final Duration WARM_UP = Duration.ofSeconds(2);
@@ -71,19 +77,34 @@ public final class Forward implements StepRunner {
     private final AtomicReferenceArray<@Nullable Adapter> adapters =
             new AtomicReferenceArray<>(ADAPTER_SLOTS);
     private Matrix logits;
+    private Runnable launched = () -> {};
     private @Nullable Observer observer;
     private long warmUpEnd;
+    private boolean closed;
+
+    /**
+     * As the other, with a cache of known size.
+     *
+     * @param kvBytes at least a context's worth is taken
+     */
+    public Forward(WeightSource weights, Kernels kernels, int maxRows, long kvBytes) {
+        this(weights, kernels, maxRows, free -> kvBytes);
+    }
 
     /**
      * Puts the weights on the device.
      *
      * @param maxRows rows a batch may have
-     * @param kvBytes bytes for the KV cache; at least a context's worth is taken
+     * @param kvBytes of the KV cache, asked with the bytes that all else leaves; at least a
+     *     context's worth is taken
+     * @throws IllegalArgumentException if the device's memory or its kernels do not take this model
      */
-    public Forward(WeightSource weights, Kernels kernels, int maxRows, long kvBytes) {
+    public Forward(WeightSource weights, Kernels kernels, int maxRows, LongUnaryOperator kvBytes) {
         this.config = weights.config();
         this.kernels = kernels;
         Recipe recipe = weights.recipe();
+        KvShape block = kvBlock(weights);
+        Footprint.of(config, recipe, block).check(kernels.freeBytes());
         this.folding = new AdapterFolding(config, recipe);
         this.embedding =
                 kernels.loadTable(weights.embedding(), config.vocabulary(), config.hidden());
@@ -97,19 +118,28 @@ public final class Forward implements StepRunner {
         this.hidden = kernels.matrix(maxRows, config.hidden());
         this.queries = kernels.matrix(maxRows, config.queryWidth());
         this.logits = kernels.matrix(1, config.vocabulary());
-        KvShape one =
-                new KvShape(
-                        config.layers(), 1, config.kvHeads(), config.headDim(), recipe.quantized());
-        int context = (config.contextLength() + Kernels.BLOCK_TOKENS - 1) / Kernels.BLOCK_TOKENS;
-        this.blocks = (int) Math.clamp(kvBytes / one.blockBytes(), context, 1 << 20);
-        this.cache =
-                kernels.allocate(
-                        new KvShape(
-                                config.layers(),
-                                blocks,
-                                config.kvHeads(),
-                                config.headDim(),
-                                recipe.quantized()));
+        this.blocks =
+                (int)
+                        Math.clamp(
+                                kvBytes.applyAsLong(kernels.freeBytes()) / block.blockBytes(),
+                                Footprint.blocks(config),
+                                MOST_BLOCKS);
+        this.cache = kernels.allocate(block.withBlocks(blocks));
+    }
+
+    private static KvShape kvBlock(WeightSource weights) {
+        ModelConfig config = weights.config();
+        return new KvShape(
+                config.layers(),
+                1,
+                config.kvHeads(),
+                config.headDim(),
+                weights.recipe().quantized());
+    }
+
+    /** Bytes that one block of a model's KV cache takes. */
+    public static long kvBlockBytes(WeightSource weights) {
+        return kvBlock(weights).blockBytes();
     }
 
     private Layer layer(LayerWeights weights, Buffers buffers) {
@@ -143,7 +173,7 @@ public final class Forward implements StepRunner {
             this.recipe = recipe;
             hidden = kernels.activation(rows, config.hidden(), spec(null));
             output = kernels.activation(rows, config.queryWidth(), spec(null));
-            down = kernels.activation(rows, config.intermediate(), spec(null));
+            down = kernels.gated(rows, config.intermediate(), spec(null));
         }
 
         private @Nullable InputSpec spec(int @Nullable [] order) {
@@ -185,12 +215,17 @@ public final class Forward implements StepRunner {
     }
 
     /**
-     * Computes all rows.
+     * Computes all rows and waits for them.
      *
      * @param sampled the rows whose logits are wanted
      * @return [sampled.length, vocabulary]
      */
     public float[] run(Rows rows, int[] sampled) {
+        compute(rows, sampled);
+        return kernels.read(logits, sampled.length);
+    }
+
+    private void compute(Rows rows, int[] sampled) {
         kernels.embed(rows, embedding, hidden);
         for (int l = 0; l < layers.size(); l++) {
             Layer layer = layers.get(l);
@@ -235,7 +270,6 @@ public final class Forward implements StepRunner {
             logits = kernels.matrix(Math.max(room, sampled.length), config.vocabulary());
         }
         kernels.logits(sampled, hidden, finalNorm, config.normEpsilon(), head, logits);
-        return kernels.read(logits, sampled.length);
     }
 
     private void show(int layer, Projection reader, Activation input, Rows rows) {
@@ -245,29 +279,53 @@ public final class Forward implements StepRunner {
     }
 
     @Override
-    public float[] run(Batch batch) {
+    public void launch(Batch batch) {
+        launched = step(batch);
+        if (kernels.queued()) {
+            launched.run();
+        }
+    }
+
+    /** Where the host is the device, there is no beside: the step runs where it is awaited. */
+    @Override
+    public int[] await() {
+        if (!kernels.queued()) {
+            launched.run();
+        }
+        return kernels.sampled();
+    }
+
+    /** Reads all of a batch that may change before it is computed. */
+    private Runnable step(Batch batch) {
         Rows.Span[] spans = new Rows.Span[batch.spans().size()];
         int[] sampled = new int[batch.samples()];
-        int samples = 0;
+        List<Draw> draws = new ArrayList<>(sampled.length);
         for (int s = 0; s < spans.length; s++) {
             Span span = batch.spans().get(s);
             spans[s] = new Rows.Span(span.firstRow(), span.rows(), span.sequence().blockTable());
             if (span.samples()) {
-                sampled[samples++] = span.lastRow();
+                sampled[draws.size()] = span.lastRow();
+                draws.add(Draws.of(span.sequence()));
             }
         }
-        Rows.Segment[] segments = new Rows.Segment[batch.segments().count()];
+        Rows rows = new Rows(batch.tokens(), batch.positions(), spans, segments(batch.segments()));
+        return () -> {
+            compute(rows, sampled);
+            kernels.sample(logits, draws);
+        };
+    }
+
+    private Rows.Segment[] segments(LoraSegments from) {
+        Rows.Segment[] segments = new Rows.Segment[from.count()];
         for (int i = 0; i < segments.length; i++) {
-            int first = batch.segments().starts()[i];
-            Adapter adapter = adapters.get(batch.segments().slots()[i]);
+            int first = from.starts()[i];
+            Adapter adapter = adapters.get(from.slots()[i]);
             if (adapter == null) {
-                throw new IllegalStateException(
-                        "no adapter in slot " + batch.segments().slots()[i]);
+                throw new IllegalStateException("no adapter in slot " + from.slots()[i]);
             }
-            segments[i] =
-                    new Rows.Segment(first, batch.segments().starts()[i + 1] - first, adapter);
+            segments[i] = new Rows.Segment(first, from.starts()[i + 1] - first, adapter);
         }
-        return run(new Rows(batch.tokens(), batch.positions(), spans, segments), sampled);
+        return segments;
     }
 
     /** Puts an adapter on the device; safe beside a running step. */
@@ -301,6 +359,11 @@ public final class Forward implements StepRunner {
         }
     }
 
+    @Override
+    public boolean sound() {
+        return kernels.sound();
+    }
+
     public ModelConfig config() {
         return config;
     }
@@ -330,6 +393,9 @@ public final class Forward implements StepRunner {
 
     @Override
     public void close() {
-        kernels.close();
+        if (!closed) {
+            closed = true;
+            kernels.close();
+        }
     }
 }

@@ -1,28 +1,39 @@
 package dev.aril.engine.model;
 
+import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.AdapterRejected;
+import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.schedule.Batch;
 import java.io.IOException;
 
 /**
- * Runs one batch after the other on the device. {@link #run} and {@link #evictAdapter} are called
- * by the engine's thread only; {@link #loadAdapter} by a loader thread, while steps run.
+ * Runs one batch after the other on the device, while the engine's thread goes on: it launches a
+ * step and awaits it later. Every method is called by that thread only, but {@link #loadAdapter},
+ * which a loader thread calls while steps run.
  */
 public interface StepRunner extends AutoCloseable {
     /**
-     * Computes every row of a batch, writing its keys and values into the cache.
-     *
-     * @return logits, row-major [{@link Batch#samples}, vocabulary], in the order of the spans that
-     *     sample; valid until the next call, and the caller's to read only
+     * Starts to compute every row of a batch, writing its keys and values into the cache, and to
+     * sample. All of the batch and its sequences is read before this returns. Until {@link #await}
+     * returns, its sequences' blocks are given to nobody else and no adapter is evicted.
      */
-    float[] run(Batch batch);
+    void launch(Batch batch);
+
+    /**
+     * Waits for the step that was launched.
+     *
+     * @return [{@link Batch#samples}] the next id of each span that samples, in their order, or
+     *     {@link Kernels#DIVERGED}
+     */
+    int[] await();
 
     /**
      * Reads an adapter and puts it into a slot that no running sequence uses. The adapter is used
      * by no batch before this returns.
      *
      * @return the bytes it takes in the device's memory
+     * @throws OutOfDeviceMemory if these are not free now; nothing was taken
      */
     long loadAdapter(AdapterRef adapter, int slot) throws AdapterRejected, IOException;
 
@@ -39,6 +50,14 @@ public interface StepRunner extends AutoCloseable {
         return false;
     }
 
+    /**
+     * Whether it can go on, asked after anything failed. If not, all that the device held is lost:
+     * cache, adapters, weights; only closing is left.
+     */
+    default boolean sound() {
+        return true;
+    }
+
     /** How many KV blocks the cache holds. */
     int kvBlocks();
 
@@ -48,6 +67,7 @@ public interface StepRunner extends AutoCloseable {
     /** How many adapters can be resident at once: slots 0 to this, exclusive. */
     int adapterSlots();
 
+    /** Frees the device; closing again does nothing. */
     @Override
     void close();
 }

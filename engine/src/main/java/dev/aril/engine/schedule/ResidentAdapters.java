@@ -58,6 +58,12 @@ public final class ResidentAdapters {
     private final Map<String, Long> sizes = new LinkedHashMap<>();
     private long bytes;
 
+    /** Bytes to evict before the next load: the device had no room for the last one. */
+    private long lacking;
+
+    /** {@link #digests}, null when out of date: asked for every step, changed rarely. */
+    private @Nullable List<String> digests;
+
     /**
      * @param slots adapters resident at most
      * @param budget bytes they take at most
@@ -84,10 +90,16 @@ public final class ResidentAdapters {
 
     /** Digests of the adapters that are ready. */
     public List<String> digests() {
-        return residents.values().stream()
-                .filter(resident -> resident.ready)
-                .map(resident -> resident.adapter.digest())
-                .toList();
+        List<String> known = digests;
+        if (known == null) {
+            known =
+                    residents.values().stream()
+                            .filter(resident -> resident.ready)
+                            .map(resident -> resident.adapter.digest())
+                            .toList();
+            digests = known;
+        }
+        return known;
     }
 
     /**
@@ -99,7 +111,7 @@ public final class ResidentAdapters {
         Resident resident = residents.get(adapter.digest());
         if (resident == null) {
             long size = sizes.getOrDefault(adapter.digest(), 0L);
-            if (!makeRoom(1, size)) {
+            if (!evictLacking() || !makeRoom(1, size)) {
                 return false;
             }
             resident = new Resident(adapter, freeSlot(), size);
@@ -141,6 +153,7 @@ public final class ResidentAdapters {
         bytes += size - resident.bytes;
         resident.bytes = size;
         resident.ready = true;
+        digests = null;
         if (size <= budget) {
             remember(resident.adapter.digest(), size);
             if (makeRoom(0, 0, resident)) {
@@ -155,6 +168,52 @@ public final class ResidentAdapters {
     /** An adapter could not be loaded; its slot is empty. */
     void failed(int slot) {
         drop(loading(slot));
+    }
+
+    /**
+     * The device had no room for an adapter that was being loaded; its slot is empty.
+     *
+     * @param wanted bytes it takes
+     * @param free bytes that were free, though not in one piece
+     * @return whether a later load may find room; if not, it did not though no other was there
+     */
+    boolean outOfMemory(int slot, long wanted, long free) {
+        Resident resident = loading(slot);
+        drop(resident);
+        if (wanted > budget || residents.isEmpty()) {
+            return false;
+        }
+        remember(resident.adapter.digest(), wanted);
+        lacking = Math.max(1, wanted - free);
+        return true;
+    }
+
+    /** The device holds nothing any more; loads under way are void. */
+    void forget() {
+        List.copyOf(residents.values()).forEach(this::drop);
+        lacking = 0;
+    }
+
+    /**
+     * Evicts what the device lacked, or all there is.
+     *
+     * @return false if others are in use and the rest is too little, with nothing changed
+     */
+    private boolean evictLacking() {
+        long open = lacking;
+        List<Resident> victims = new ArrayList<>();
+        for (Resident resident : residents.values()) {
+            if (open > 0 && resident.ready && resident.pins.isEmpty()) {
+                victims.add(resident);
+                open -= resident.bytes;
+            }
+        }
+        if (open > 0 && victims.size() < residents.size()) {
+            return false;
+        }
+        evict(victims);
+        lacking = 0;
+        return true;
     }
 
     private Resident loading(int slot) {
@@ -186,14 +245,19 @@ public final class ResidentAdapters {
                 freeBytes += victim.bytes;
             }
         }
+        evict(victims);
+        return true;
+    }
+
+    private void evict(List<Resident> victims) {
         for (Resident victim : victims) {
             drop(victim);
             loader.evict(victim.slot);
         }
-        return true;
     }
 
     private void drop(Resident resident) {
+        digests = null;
         residents.remove(resident.adapter.digest());
         bySlot[resident.slot] = null;
         bytes -= resident.bytes;

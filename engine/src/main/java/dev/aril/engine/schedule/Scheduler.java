@@ -2,6 +2,7 @@ package dev.aril.engine.schedule;
 
 import dev.aril.engine.AdapterRef;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -139,6 +140,30 @@ public final class Scheduler {
         return waited;
     }
 
+    /**
+     * The device had no room for an adapter, whatever the budget says. Those that waited for it try
+     * again once others were evicted.
+     *
+     * @param bytes it takes
+     * @param free bytes that were free, though not in one piece
+     * @return those that can never run because it found no room though no other was there; end them
+     */
+    public List<Sequence> outOfMemory(int slot, long bytes, long free) {
+        List<Sequence> waited = adapters.pins(slot);
+        return adapters.outOfMemory(slot, bytes, free) ? List.of() : waited;
+    }
+
+    /**
+     * The device is a new one that holds nothing. Running sequences start over, keeping their
+     * tokens; no adapter is resident, and none that was being loaded will arrive.
+     */
+    public void reset() {
+        for (Sequence sequence : List.copyOf(running).reversed()) {
+            preempt(sequence);
+        }
+        adapters.forget();
+    }
+
     /** The next step; empty if nothing can run before something is admitted or loaded. */
     public Batch next() {
         if (growDecodes()) {
@@ -151,18 +176,22 @@ public final class Scheduler {
      * Books a step that was run.
      *
      * @param sampled [samples]: an id for each span that samples, in span order; that of a sequence
-     *     ended since is ignored
+     *     ended or preempted since is ignored
+     * @return [spans]: whether the span was booked
      */
-    public void commit(Batch batch, int[] sampled) {
+    public boolean[] commit(Batch batch, int[] sampled) {
         if (sampled.length != batch.samples()) {
             throw new IllegalArgumentException(
                     batch.samples() + " spans sample, " + sampled.length + " ids were given");
         }
+        boolean[] booked = new boolean[batch.spans().size()];
         int next = 0;
-        for (Span span : batch.spans()) {
+        for (int i = 0; i < booked.length; i++) {
+            Span span = batch.spans().get(i);
             Sequence sequence = span.sequence();
             int id = span.samples() ? sampled[next++] : -1;
-            if (sequence.state() != Sequence.State.RUNNING) {
+            booked[i] = sequence.state() == Sequence.State.RUNNING;
+            if (!booked[i]) {
                 continue;
             }
             sequence.advance(span.rows());
@@ -171,6 +200,7 @@ public final class Scheduler {
                 queue.charge(sequence, FairQueue.COMPLETION_WEIGHT);
             }
         }
+        return booked;
     }
 
     /** Gives every running sequence the blocks of its next token; false if some were preempted. */
@@ -264,8 +294,9 @@ public final class Scheduler {
         int[] tokens = new int[rows];
         int[] positions = new int[rows];
         int[] spanOfRow = new int[rows];
-        List<Integer> starts = new ArrayList<>(List.of(0));
-        List<Integer> slots = new ArrayList<>();
+        int[] starts = new int[spans.size() + 1];
+        int[] slots = new int[spans.size()];
+        int segments = 0;
         int row = 0;
         for (Span span : spans) {
             Sequence sequence = span.sequence();
@@ -276,19 +307,19 @@ public final class Scheduler {
                 spanOfRow[row] = placed.size() - 1;
             }
             if (sequence.slot() != Sequence.NO_SLOT) {
-                if (slots.isEmpty() || !slots.getLast().equals(sequence.slot())) {
-                    slots.add(sequence.slot());
-                    starts.add(row);
+                if (segments == 0 || slots[segments - 1] != sequence.slot()) {
+                    slots[segments++] = sequence.slot();
                 }
-                starts.set(starts.size() - 1, row);
+                starts[segments] = row;
             }
         }
         return new Batch(
-                placed, new LoraSegments(ints(starts), ints(slots)), tokens, positions, spanOfRow);
-    }
-
-    private static int[] ints(List<Integer> list) {
-        return list.stream().mapToInt(Integer::intValue).toArray();
+                placed,
+                new LoraSegments(
+                        Arrays.copyOf(starts, segments + 1), Arrays.copyOf(slots, segments)),
+                tokens,
+                positions,
+                spanOfRow);
     }
 
     private static int gap(Sequence sequence) {

@@ -82,7 +82,7 @@ class CudaSamplerTest {
         Draw some = new Draw(1e-9, 0.9, 0, 3, 1, 1, 1, 0, 0, new int[0], new int[0]);
         List<Draw> draws = List.of(Draw.greedy(), some, some, Draw.greedy(), some);
         assertThat(sample(new Sampling.Case(40, logits, draws)))
-                .containsExactly(3, Sampler.DIVERGED, Sampler.DIVERGED, Sampler.DIVERGED, 7);
+                .containsExactly(3, Kernels.DIVERGED, Kernels.DIVERGED, Kernels.DIVERGED, 7);
     }
 
     /** More penalties than a step has room for: the rows at the end are the host's. */

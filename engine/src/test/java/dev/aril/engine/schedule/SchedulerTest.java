@@ -29,7 +29,9 @@ class SchedulerTest {
     private static final class Shelf implements AdapterLoader {
         final Map<Integer, AdapterRef> loading = new LinkedHashMap<>();
         final Map<Integer, AdapterRef> there = new HashMap<>();
+        final Map<Integer, Long> sizes = new HashMap<>();
         final Deque<String> log = new ArrayDeque<>();
+        long bytes;
 
         @Override
         public void load(AdapterRef adapter, int slot) {
@@ -42,12 +44,23 @@ class SchedulerTest {
         @Override
         public void evict(int slot) {
             assertThat(there.remove(slot)).as("what was in slot %s", slot).isNotNull();
+            bytes -= Objects.requireNonNull(sizes.remove(slot));
             log.add("evict " + slot);
         }
 
-        List<Sequence> arrive(Scheduler scheduler, int slot, long bytes) {
+        List<Sequence> arrive(Scheduler scheduler, int slot, long size) {
             there.put(slot, loading.remove(slot));
-            return scheduler.loaded(slot, bytes);
+            sizes.put(slot, size);
+            bytes += size;
+            return scheduler.loaded(slot, size);
+        }
+
+        /** The device is another one. */
+        void lose() {
+            loading.clear();
+            there.clear();
+            sizes.clear();
+            bytes = 0;
         }
     }
 
@@ -90,6 +103,8 @@ class SchedulerTest {
         long[] bytes = {100, 400, 900, 300, 700, 1001, 100, 1000};
         Set<Sequence> live = new HashSet<>();
         Map<Sequence, int[]> written = new HashMap<>();
+        long memory = 750 + random.nextInt(250); // the device has less than the budget promises
+        int outOfMemory = 0;
         int submitted = 0;
         int finished = 0;
         int steps = 0;
@@ -109,6 +124,14 @@ class SchedulerTest {
                 scheduler.admit(next);
                 live.add(next);
             }
+            if (random.nextInt(100) == 0) {
+                scheduler.reset();
+                shelf.lose();
+                written.clear();
+                assertThat(scheduler.running()).isZero();
+                assertThat(blocks.free()).isEqualTo(blocks.count());
+                assertThat(residents.bytes()).isZero();
+            }
             if (random.nextInt(30) == 0 && !live.isEmpty()) {
                 Sequence cancelled = List.copyOf(live).get(random.nextInt(live.size()));
                 scheduler.end(cancelled);
@@ -118,13 +141,19 @@ class SchedulerTest {
                 if (random.nextInt(3) == 0) {
                     int number = number(shelf.loading.get(slot));
                     List<Sequence> failed;
+                    long free = memory - shelf.bytes;
                     if (number == 6) {
                         shelf.loading.remove(slot);
                         failed = scheduler.loadFailed(slot);
+                    } else if (number != 5 && bytes[number] > free) {
+                        shelf.loading.remove(slot);
+                        failed = scheduler.outOfMemory(slot, bytes[number], free);
+                        outOfMemory++;
                     } else {
                         failed = shelf.arrive(scheduler, slot, bytes[number]);
                     }
-                    assertThat(number == 5 || number == 6 || failed.isEmpty()).isTrue();
+                    boolean never = number == 5 || number == 6 || bytes[number] > memory;
+                    assertThat(never || failed.isEmpty()).isTrue();
                     failed.forEach(scheduler::end);
                     live.removeAll(failed);
                 }
@@ -142,12 +171,25 @@ class SchedulerTest {
             }
             int[] sampled = new int[batch.samples()];
             Arrays.setAll(sampled, i -> random.nextInt(1000));
-            scheduler.commit(batch, sampled);
+            // while the step runs, one of its sequences may go
+            Sequence gone = null;
+            if (random.nextInt(30) == 0) {
+                gone = batch.spans().get(random.nextInt(batch.spans().size())).sequence();
+                scheduler.end(gone);
+                live.remove(gone);
+            }
+            boolean[] booked = scheduler.commit(batch, sampled);
             int sample = 0;
-            for (Span span : batch.spans()) {
+            for (int i = 0; i < booked.length; i++) {
+                Span span = batch.spans().get(i);
                 Sequence s = span.sequence();
+                assertThat(booked[i]).isEqualTo(s != gone);
                 if (span.samples()) {
-                    assertThat(s.token(s.length() - 1)).isEqualTo(sampled[sample++]);
+                    int id = sampled[sample++];
+                    if (!booked[i]) {
+                        continue;
+                    }
+                    assertThat(s.token(s.length() - 1)).isEqualTo(id);
                     if (s.completionLength() == s.sampling().maxTokens()
                             || random.nextInt(60) == 0) {
                         scheduler.end(s);
@@ -158,7 +200,8 @@ class SchedulerTest {
             }
             scheduler.checkIntegrity();
         }
-        assertThat(finished).isGreaterThan(150);
+        assertThat(finished).isGreaterThan(75);
+        assertThat(outOfMemory).isPositive();
         assertThat(scheduler.next().isEmpty()).isTrue();
         assertThat(blocks.free()).isEqualTo(blocks.count());
         assertThat(scheduler.waiting() + scheduler.running()).isZero();
@@ -358,6 +401,63 @@ class SchedulerTest {
         scheduler.end(a);
         run(scheduler, 1);
         assertThat(shelf.loading).containsValue(adapter(3));
+    }
+
+    @Test
+    void aNewDeviceStartsEverybodyOverInTheirOrder() {
+        Shelf shelf = new Shelf();
+        Scheduler scheduler = scheduler(16, 3, 100, shelf);
+        List<Sequence> all = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            all.add(sequence("s" + i, "x", 4, 9, i == 0 ? adapter(1) : null));
+            scheduler.admit(all.get(i));
+            if (i == 0) {
+                scheduler.next();
+                shelf.arrive(scheduler, 0, 10);
+            }
+        }
+        run(scheduler, 3);
+        List<Sequence> before = all.stream().filter(s -> s.computed() > 0).toList();
+        assertThat(before).containsExactlyElementsOf(all.subList(0, 3));
+        int[] tokens = Arrays.copyOf(all.get(0).tokens(), all.get(0).length());
+        scheduler.reset();
+        shelf.lose();
+        scheduler.checkIntegrity();
+        assertThat(all).allMatch(s -> s.computed() == 0 && s.slot() == Sequence.NO_SLOT);
+        assertThat(Arrays.copyOf(all.get(0).tokens(), all.get(0).length())).isEqualTo(tokens);
+        // an adapter that was there has to come again
+        run(scheduler, 1);
+        assertThat(shelf.loading).containsValue(adapter(1));
+        shelf.arrive(scheduler, shelf.loading.keySet().iterator().next(), 10);
+        run(scheduler, 30);
+        assertThat(all).allMatch(s -> s.completionLength() == 9);
+    }
+
+    @Test
+    void anAdapterThatFindsNoMemoryWaitsUntilOthersLeave() {
+        Shelf shelf = new Shelf();
+        Scheduler scheduler = scheduler(16, 4, 100, shelf);
+        Sequence running = sequence("r", "a", 4, 40, adapter(1));
+        scheduler.admit(running);
+        scheduler.next();
+        shelf.arrive(scheduler, 0, 300);
+        run(scheduler, 1);
+        Sequence waits = sequence("w", "b", 4, 4, adapter(2));
+        scheduler.admit(waits);
+        run(scheduler, 1);
+        assertThat(shelf.loading.remove(1)).isEqualTo(adapter(2));
+        // the books have room for 700 more, the device has not
+        assertThat(scheduler.outOfMemory(1, 300, 100)).isEmpty();
+        run(scheduler, 5);
+        assertThat(shelf.loading).as("nothing is tried that cannot succeed").isEmpty();
+        scheduler.end(running);
+        run(scheduler, 1);
+        assertThat(shelf.log).endsWith("evict 0", "load 0");
+        // alone on the device: there is nothing left to wait for
+        shelf.loading.clear();
+        assertThat(scheduler.outOfMemory(0, 300, 250)).containsExactly(waits);
+        scheduler.end(waits);
+        scheduler.checkIntegrity();
     }
 
     @Test

@@ -1,4 +1,4 @@
-package dev.aril.engine.model;
+package dev.aril.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -279,10 +279,10 @@ class SamplerTest {
     void aDivergedModelIsSaid() {
         Draw s = draw(params(1, 1, 0, 0), 0, new int[] {0});
         assertThat(new Sampler(2).sample(new float[] {1, Float.NaN}, 0, s))
-                .isEqualTo(Sampler.DIVERGED);
+                .isEqualTo(Kernels.DIVERGED);
         assertThat(new Sampler(1).sample(new float[] {Float.NEGATIVE_INFINITY}, 0, s))
-                .isEqualTo(Sampler.DIVERGED);
+                .isEqualTo(Kernels.DIVERGED);
         assertThat(new Sampler(2).sample(new float[] {1, Float.POSITIVE_INFINITY}, 0, s))
-                .isEqualTo(Sampler.DIVERGED);
+                .isEqualTo(Kernels.DIVERGED);
     }
 }

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril.commands;
+
+import org.jspecify.annotations.NullMarked;
