@@ -551,6 +551,11 @@ struct Sampling {
 template <int kCluster>
 __device__ __forceinline__ void sample(const SampleArgs& a) {
     extern __shared__ __align__(16) char memory[];
+#ifdef ARIL_HOPPER
+    if (kCluster > 1) {
+        cooperative_groups::this_cluster().sync();  // nobody writes to a thread block that has not begun
+    }
+#endif
     begin_dependent();
     const int row = blockIdx.y;
     if (row >= a.step->samples) {
