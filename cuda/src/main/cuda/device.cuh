@@ -101,10 +101,10 @@ __device__ __forceinline__ void hadamard(float (&x)[N]) {
     }
 #pragma unroll
     for (int mask = 1; mask < 32; mask *= 2) {
+        const float sign = (lane & mask) ? -1.0f : 1.0f;
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const float other = __shfl_xor_sync(kAllLanes, x[i], mask);
-            x[i] = (lane & mask) ? other - x[i] : x[i] + other;
+            x[i] = fmaf(sign, x[i], __shfl_xor_sync(kAllLanes, x[i], mask));  // rounds once, as a + b and a - b do
         }
     }
 #pragma unroll

@@ -38,7 +38,7 @@ constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
 constexpr int kBins = 2048;
 constexpr int kList = 512;
-constexpr int kBatch = 4;
+constexpr int kBatch = 8;
 constexpr double kOne = 17592186044416.0;  // 2^44, the best one's weight
 constexpr double kFar = 31.2;              // from here on weights are zero
 constexpr double kWidth = 64.0;            // bins for a distance of one
@@ -551,6 +551,11 @@ struct Sampling {
 template <int kCluster>
 __device__ __forceinline__ void sample(const SampleArgs& a) {
     extern __shared__ __align__(16) char memory[];
+#ifdef ARIL_HOPPER
+    if (kCluster > 1) {
+        cooperative_groups::this_cluster().sync();  // nobody writes to a thread block that has not begun
+    }
+#endif
     begin_dependent();
     const int row = blockIdx.y;
     if (row >= a.step->samples) {

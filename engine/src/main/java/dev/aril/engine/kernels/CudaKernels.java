@@ -42,8 +42,8 @@ public final class CudaKernels implements Kernels {
     /** Positions that one thread block attends to. */
     private static final int CHUNK = 128;
 
-    /** Thread blocks of the norm that run at once, about. */
-    private static final int NORM_BLOCKS = 128;
+    /** Thread blocks of the norm that are worth their reading a row again, in all. */
+    private static final int NORM_BLOCKS = 256;
 
     /** What the arena takes of the free memory where no size is asked for. */
     private static final double SHARE = 0.9;
@@ -397,7 +397,7 @@ public final class CudaKernels implements Kernels {
                 .put(constant(weight));
         put(to);
         arguments.put(epsilon).put(0);
-        int blocks = Math.clamp(NORM_BLOCKS / Math.max(1, rows.count()), 1, 8);
+        int blocks = Math.clamp(NORM_BLOCKS / Math.max(1, rows.count()), 1, 4);
         launch(programs.normalize, blocks, rows.count(), 1, 512, shared);
     }
 

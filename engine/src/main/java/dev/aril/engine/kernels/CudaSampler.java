@@ -31,10 +31,11 @@ final class CudaSampler implements AutoCloseable {
     private static final int SHARED_BYTES = 66 << 10;
     private static final int THREADS = 512;
 
-    /** Rows up to which a row gets 8, and 4 thread blocks: about as many as run at once. */
-    private static final int FEW = 16;
+    /** Rows up to which a row gets 8, 4 and 2 thread blocks: about as many as run at once. */
+    private static final int FEW = 8;
 
-    private static final int SOME = 64;
+    private static final int SOME = 16;
+    private static final int MANY = 64;
 
     private final DeviceMemory memory;
     private final CudaStream stream;
@@ -45,6 +46,7 @@ final class CudaSampler implements AutoCloseable {
     private final long pool;
     private final boolean clusters;
     private final Kernel one;
+    private final Kernel two;
     private final Kernel four;
     private final Kernel eight;
 
@@ -57,6 +59,7 @@ final class CudaSampler implements AutoCloseable {
         pool = memory.allocate((long) POOL * PENALTY_BYTES);
         clusters = context.device().major() == 9;
         one = module.kernel("sample_1", SHARED_BYTES);
+        two = clusters ? module.kernel("sample_2", SHARED_BYTES) : one;
         four = clusters ? module.kernel("sample_4", SHARED_BYTES) : one;
         eight = clusters ? module.kernel("sample_8", SHARED_BYTES) : one;
     }
@@ -142,8 +145,18 @@ final class CudaSampler implements AutoCloseable {
                 .put(ids)
                 .put(vocabulary)
                 .put(0);
-        int blocks = !clusters || rows > SOME ? 1 : rows > FEW ? 4 : 8;
-        Kernel kernel = blocks == 8 ? eight : blocks == 4 ? four : one;
+        if (!clusters || rows > MANY) {
+            launch(one, 1, rows);
+        } else if (rows > SOME) {
+            launch(two, 2, rows);
+        } else if (rows > FEW) {
+            launch(four, 4, rows);
+        } else {
+            launch(eight, 8, rows);
+        }
+    }
+
+    private void launch(Kernel kernel, int blocks, int rows) {
         stream.launch(kernel, blocks, rows, 1, THREADS, SHARED_BYTES, arguments);
     }
 
