@@ -9,6 +9,7 @@ import dev.aril.cuda.CudaException;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
+import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
 import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
@@ -101,8 +102,7 @@ public final class CudaKernels implements Kernels {
         }
         context = CudaContext.open(device);
         bound = Thread.currentThread();
-        memory =
-                new DeviceMemory(context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
+        memory = arena(bytes);
         stream = new CudaStream();
         transfer = new PinnedBuffer(1 << 20);
         programs = new CudaPrograms();
@@ -110,6 +110,16 @@ public final class CudaKernels implements Kernels {
         loader = new CudaLoader(memory, uploads);
         step = new CudaStep(memory, stream);
         picked = new CudaInlet(memory, stream);
+    }
+
+    private DeviceMemory arena(long bytes) {
+        try {
+            return new DeviceMemory(
+                    context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
+        } catch (CudaException | OutOfDeviceMemory e) {
+            context.close();
+            throw e;
+        }
     }
 
     /** Why this process cannot run on a GPU; empty if it can. */
