@@ -162,6 +162,7 @@ class EngineFailureTest {
                         engine.submit(
                                 new GenerationRequest(
                                         "w", "f", prompt, adapter(1), SamplingParams.greedy(5))));
+        await(first.loading);
         EventReader fails =
                 read(
                         engine.submit(

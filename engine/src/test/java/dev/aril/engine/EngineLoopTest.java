@@ -298,6 +298,7 @@ class EngineLoopTest {
         Generation waits =
                 engine.submit(request("w", ids(3), adapter(1, "a"), SamplingParams.greedy(5)));
         EventReader reader = read(waits);
+        assertThat(model.loading.await(30, TimeUnit.SECONDS)).isTrue();
         Thread closing = Thread.ofVirtual().start(engine::close);
         assertThat(reader.end())
                 .isEqualTo(

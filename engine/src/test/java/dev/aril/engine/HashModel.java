@@ -66,6 +66,10 @@ class HashModel implements StepRunner {
     final AtomicInteger outOfMemory = new AtomicInteger();
     volatile int divergingPosition = -1;
     volatile @Nullable CountDownLatch loadGate;
+
+    /** Open once a load has begun. */
+    final CountDownLatch loading = new CountDownLatch(1);
+
     volatile boolean closed;
 
     private final Kernels sampler = new ReferenceKernels();
@@ -200,6 +204,7 @@ class HashModel implements StepRunner {
 
     @Override
     public long loadAdapter(AdapterRef adapter, int slot) throws AdapterRejected, IOException {
+        loading.countDown();
         CountDownLatch gate = loadGate;
         if (gate != null) {
             try {

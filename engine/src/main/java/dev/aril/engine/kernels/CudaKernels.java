@@ -10,6 +10,7 @@ import dev.aril.cuda.CudaException;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
+import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
 import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
@@ -112,8 +113,7 @@ public final class CudaKernels implements Kernels {
         }
         context = CudaContext.open(device);
         bound = Thread.currentThread();
-        memory =
-                new DeviceMemory(context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
+        memory = arena(bytes);
         stream = new CudaStream(device.major() >= 9);
         transfer = new PinnedBuffer(1 << 20);
         programs = new CudaPrograms();
@@ -124,6 +124,16 @@ public final class CudaKernels implements Kernels {
         picked = new CudaInlet(memory, stream);
         head = new CudaHead(context, memory, uploads, stream);
         sampler = new CudaSampler(context, memory, stream);
+    }
+
+    private DeviceMemory arena(long bytes) {
+        try {
+            return new DeviceMemory(
+                    context, bytes > 0 ? bytes : (long) (SHARE * context.freeBytes()));
+        } catch (CudaException | OutOfDeviceMemory e) {
+            context.close();
+            throw e;
+        }
     }
 
     /** Why this process cannot run on a GPU; empty if it can. */
