@@ -185,7 +185,12 @@ public final class Benchmark {
         if (options.has(Part.PREFILL)) {
             parts.add("prefill");
         }
-        String missing = parts.isEmpty() ? "none of the parts has one" : TorchBaseline.missing();
+        String missing =
+                parts.isEmpty()
+                        ? "none of the parts has one"
+                        : options.device() == Device.CUDA
+                                ? TorchBaseline.missing()
+                                : "it is one of GPUs";
         if (missing != null) {
             progress("the baseline is skipped: " + missing);
             return;
@@ -251,6 +256,7 @@ public final class Benchmark {
 
     private void serve(Engine engine, Shape shape, RandomModel models) throws IOException {
         double warmUp = options.warmUpSeconds();
+        int set = 0;
         for (Popularity popularity : options.popularities()) {
             Workload.Plan plan = options.plan(shape, popularity);
             int adapters = popularity.counts(plan.requests()).length;
@@ -263,11 +269,9 @@ public final class Benchmark {
                                         models.adapters(
                                                 shape,
                                                 options.rank(),
-                                                popularity.ordinal(),
+                                                set++,
                                                 adapters));
-                Row setting =
-                        Row.of("serving")
-                                .with("shape", shape.label());
+                Row setting = Row.of("serving").with("shape", shape.label());
                 take((adapters > 0 ? setting.with("rank", options.rank()) : setting).and(row));
                 warmUp = 0; // it is warm now
             } catch (InterruptedException e) {

@@ -38,7 +38,7 @@ record KernelBench(Meter meter, Roofline roofline, TorchBaseline torch, Consumer
     /** How many operands of so many bytes take turns. */
     int copies(double bytes) {
         return meter.rotates()
-                ? (int) Math.clamp((long) Math.ceil(ROTATED_BYTES / bytes), 1, MOST_COPIES)
+                ? Math.clamp((long) Math.ceil(ROTATED_BYTES / bytes), 1, MOST_COPIES)
                 : 1;
     }
 
@@ -49,7 +49,7 @@ record KernelBench(Meter meter, Roofline roofline, TorchBaseline torch, Consumer
      */
     double microseconds(double bytes, double ops, int copies, IntConsumer op) {
         double least = Math.max(roofline.microseconds(bytes, 0), ops / OPS_PER_MICROSECOND);
-        int wanted = (int) Math.clamp((long) (ROUND / (least + 2)), 1, MOST_CALLS);
+        int wanted = Math.clamp((long) (ROUND / (least + 2)), 1, MOST_CALLS);
         int calls = (Math.max(wanted, copies) + copies - 1) / copies * copies;
         return meter.microseconds(calls, i -> op.accept(i % copies));
     }
