@@ -34,11 +34,12 @@ record ForwardSource(Weights weights, Device device, EngineSettings settings)
 
     static ForwardSource of(Path modelDirectory, Device device, EngineSettings settings) {
         return of(
-                (Weights) reader -> {
-                    try (ModelFiles files = ModelFiles.open(modelDirectory)) {
-                        return reader.apply(files);
-                    }
-                },
+                (Weights)
+                        reader -> {
+                            try (ModelFiles files = ModelFiles.open(modelDirectory)) {
+                                return reader.apply(files);
+                            }
+                        },
                 device,
                 settings);
     }

@@ -264,13 +264,7 @@ public final class Benchmark {
             try {
                 Row row =
                         new ServingBenchmark(engine, (long) (1e9 * warmUp))
-                                .run(
-                                        plan,
-                                        models.adapters(
-                                                shape,
-                                                options.rank(),
-                                                set++,
-                                                adapters));
+                                .run(plan, models.adapters(shape, options.rank(), set++, adapters));
                 Row setting = Row.of("serving").with("shape", shape.label());
                 take((adapters > 0 ? setting.with("rank", options.rank()) : setting).and(row));
                 warmUp = 0; // it is warm now
