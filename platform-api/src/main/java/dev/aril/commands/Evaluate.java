@@ -21,7 +21,8 @@ import tools.jackson.databind.json.JsonMapper;
         description = {
             "Prints a model's perplexity on a text, or with --adapter and --cases the share of",
             "chat cases answered exactly. The demonstration model is imported when it is needed."
-        })
+        },
+        mixinStandardHelpOptions = true)
 public final class Evaluate implements Callable<Integer> {
     @Parameters(
             paramLabel = "MODEL",

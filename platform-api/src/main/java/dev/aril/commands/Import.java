@@ -10,7 +10,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code import}: a Hugging Face checkpoint becomes an Aril model in the data folder. */
-@Command(name = "import", description = "Imports a Hugging Face model directory.")
+@Command(
+        name = "import",
+        description = "Imports a Hugging Face model directory.",
+        mixinStandardHelpOptions = true)
 public final class Import implements Callable<Integer> {
     @Parameters(paramLabel = "DIRECTORY", description = "with config.json and model.safetensors")
     private Path checkpoint = Path.of("");

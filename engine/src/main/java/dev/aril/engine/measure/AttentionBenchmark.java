@@ -47,7 +47,7 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
         double bytes = cacheBytes + sequences * (heads * width * 4.0 + out());
         // scores and mixing, each a multiplication and an addition
         double ops = 4.0 * sequences * length * heads * width;
-        double us = time(filled, rows, bytes);
+        double us = time(filled, rows, bytes, ops);
         Row row =
                 Row.of("attention")
                         .with("kv_heads", kvHeads)
@@ -63,7 +63,7 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
         Rows rows = chunk(filled.tables[0], 0, length);
         double bytes = length * (heads * width * 4.0 + out() + 2.0 * kvHeads * (width / 2 + 4));
         double ops = 2.0 * length * (length + 1) * heads * width;
-        double us = time(filled, rows, bytes);
+        double us = time(filled, rows, bytes, ops);
         Row row = Row.of("attention-prefill").with("kv_heads", kvHeads).with("s", length);
         Map<String, ?> same = Map.of("s", length, "kv", kvHeads);
         bench.sink()
@@ -82,12 +82,13 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
         return KernelBench.codeBytes(heads * width) + 2.0 * heads * width;
     }
 
-    private double time(Filled filled, Rows rows, double bytes) {
+    private double time(Filled filled, Rows rows, double bytes, double ops) {
         Kernels kernels = bench.kernels();
         Matrix queries = bench.hidden(rows.count(), heads * width);
         Activation out = kernels.activation(rows.count(), heads * width, KernelBench.spec());
         return bench.microseconds(
-                bench.roofline().microseconds(bytes, 0),
+                bytes,
+                ops,
                 filled.copies,
                 i -> kernels.attend(rows, queries, filled.cache, i, out));
     }

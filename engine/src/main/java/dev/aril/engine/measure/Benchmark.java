@@ -6,8 +6,6 @@ import dev.aril.engine.Device;
 import dev.aril.engine.Engine;
 import dev.aril.engine.EngineSettings;
 import dev.aril.engine.kernels.CudaKernels;
-import dev.aril.engine.kernels.Kernels;
-import dev.aril.engine.kernels.KvShape;
 import dev.aril.engine.measure.BenchmarkOptions.Part;
 import dev.aril.engine.model.ModelConfig;
 import java.io.IOException;
@@ -27,12 +25,9 @@ import java.util.Optional;
 
 /** The {@code bench} command: measures what was asked for, prints it, and records it. */
 public final class Benchmark {
-    private static final int TOKEN_BUDGET = 512;
-    private static final int MOST_SEQUENCES = 64;
-    private static final long KV_BYTES_ON_THE_CPU = 256L << 20;
-
-    /** Room for 64 distinct adapters of rank 16 in a model of 8 billion weights, and more. */
-    private static final long ADAPTER_BYTES = 24L << 30;
+    /** The server's own, but for a queue that takes a whole workload. */
+    private static final EngineSettings SETTINGS =
+            new EngineSettings(0, 0, BenchmarkOptions.MOST_REQUESTS, 0, 0, 0);
 
     // rows of the kernels part's operations
     private static final int[] GEMM_ROWS = {1, 16, 64, 128, 256, 1024, 4096};
@@ -190,7 +185,12 @@ public final class Benchmark {
         if (options.has(Part.PREFILL)) {
             parts.add("prefill");
         }
-        String missing = parts.isEmpty() ? "none of the parts has one" : TorchBaseline.missing();
+        String missing =
+                parts.isEmpty()
+                        ? "none of the parts has one"
+                        : options.device() == Device.CUDA
+                                ? TorchBaseline.missing()
+                                : "it is one of GPUs";
         if (missing != null) {
             progress("the baseline is skipped: " + missing);
             return;
@@ -247,7 +247,7 @@ public final class Benchmark {
         try (RandomModel models = new RandomModel()) {
             for (Shape shape : options.shapes()) {
                 progress("starting an engine on random weights in the shape of " + shape.label());
-                try (Engine engine = models.start(shape, settings(shape), options.device())) {
+                try (Engine engine = models.start(shape, SETTINGS, options.device())) {
                     serve(engine, shape, models);
                 }
             }
@@ -256,6 +256,7 @@ public final class Benchmark {
 
     private void serve(Engine engine, Shape shape, RandomModel models) throws IOException {
         double warmUp = options.warmUpSeconds();
+        int set = 0;
         for (Popularity popularity : options.popularities()) {
             Workload.Plan plan = options.plan(shape, popularity);
             int adapters = popularity.counts(plan.requests()).length;
@@ -263,18 +264,8 @@ public final class Benchmark {
             try {
                 Row row =
                         new ServingBenchmark(engine, (long) (1e9 * warmUp))
-                                .run(
-                                        plan,
-                                        models.adapters(
-                                                shape,
-                                                options.rank(),
-                                                popularity.ordinal(),
-                                                adapters));
-                Row setting =
-                        Row.of("serving")
-                                .with("shape", shape.label())
-                                .with("sequences", MOST_SEQUENCES)
-                                .with("token_budget", TOKEN_BUDGET);
+                                .run(plan, models.adapters(shape, options.rank(), set++, adapters));
+                Row setting = Row.of("serving").with("shape", shape.label());
                 take((adapters > 0 ? setting.with("rank", options.rank()) : setting).and(row));
                 warmUp = 0; // it is warm now
             } catch (InterruptedException e) {
@@ -282,20 +273,6 @@ public final class Benchmark {
                 throw new IOException("interrupted", e);
             }
         }
-    }
-
-    private EngineSettings settings(Shape shape) {
-        ModelConfig c = shape.config();
-        KvShape block = new KvShape(c.layers(), 1, c.kvHeads(), c.headDim(), true);
-        long positions = (long) MOST_SEQUENCES * Math.min(2048, c.contextLength());
-        boolean cuda = options.device() == Device.CUDA;
-        return new EngineSettings(
-                TOKEN_BUDGET,
-                MOST_SEQUENCES,
-                1 << 20,
-                cuda ? positions / Kernels.BLOCK_TOKENS * block.blockBytes() : KV_BYTES_ON_THE_CPU,
-                ADAPTER_BYTES,
-                0);
     }
 
     /** A row is printed and recorded at once: an interrupted run keeps what it has. */

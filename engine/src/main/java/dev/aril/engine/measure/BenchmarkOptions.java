@@ -65,6 +65,7 @@ final class BenchmarkOptions {
         }
     }
 
+    static final int MOST_REQUESTS = 1_000_000;
     private static final int MOST_RANK = 256;
 
     private @Nullable String model;
@@ -169,7 +170,7 @@ final class BenchmarkOptions {
                     arrivals = new Arrivals.Clients(whole(flag, next(flag, rest), 1, 4096));
             case "--rate" ->
                     arrivals = new Arrivals.Poisson(number(flag, next(flag, rest), 0.001, 1e6));
-            case "--requests" -> requests = whole(flag, next(flag, rest), 1, 1_000_000);
+            case "--requests" -> requests = whole(flag, next(flag, rest), 1, MOST_REQUESTS);
             case "--prompt" -> prompt = Lengths.parse(flag, next(flag, rest));
             case "--output" -> output = Lengths.parse(flag, next(flag, rest));
             case "--longest" -> longest = whole(flag, next(flag, rest), 1, 1 << 20);

@@ -114,8 +114,15 @@ final class FiguresTable {
                             List.of()),
                     new Section(
                             "Other operations on m rows, µs",
-                            List.of("norm", "gate-up", "head", "sample"),
+                            List.of("norm", "gate-up", "head"),
                             List.of("bench", "n"),
+                            "m",
+                            row -> number(row, "us", 1),
+                            List.of()),
+                    new Section(
+                            "Choice of the next ids from m rows' logits, µs",
+                            List.of("sample"),
+                            List.of("n", "draw"),
                             "m",
                             row -> number(row, "us", 1),
                             List.of()),
@@ -137,6 +144,10 @@ final class FiguresTable {
                                             "between tokens ms, p50",
                                             row -> number(row, "inter_token_p50_ms", 2)),
                                     column("p99", row -> number(row, "inter_token_p99_ms", 2)),
+                                    column(
+                                            "device µs a step",
+                                            row -> number(row, "step_device_us", 0)),
+                                    column("host", row -> number(row, "step_host_us", 0)),
                                     column("steps", row -> row.text("steps")),
                                     column("cold loads", row -> row.text("cold_loads")))));
 
@@ -292,7 +303,8 @@ final class FiguresTable {
     }
 
     private static String timed(Row row) {
-        String times = number(row, "times_torch", 1);
+        Double ratio = row.number("times_torch");
+        String times = number(row, "times_torch", ratio != null && ratio < 1 ? 2 : 1);
         return number(row, "us", 1) + (times.isEmpty() ? "" : " (" + times + ")");
     }
 

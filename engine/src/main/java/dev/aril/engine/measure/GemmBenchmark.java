@@ -5,6 +5,7 @@ import static dev.aril.engine.measure.KernelBench.ones;
 import static dev.aril.engine.measure.KernelBench.rows;
 import static dev.aril.engine.measure.KernelBench.weightBytes;
 
+import dev.aril.engine.kernels.Draw;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.Kernels.Activation;
 import dev.aril.engine.kernels.Kernels.Linear;
@@ -14,6 +15,7 @@ import dev.aril.engine.kernels.LowRank;
 import dev.aril.engine.kernels.Rows;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.Projection;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +24,7 @@ import java.util.SplittableRandom;
 
 /**
  * The operations that read base weights or rows alone: INT4 matrix products, gate and up with SiLU,
- * norms, and the output head.
+ * norms, the output head, and the choice of the next ids.
  *
  * @param gemmRows rows of the matrix products
  * @param opRows rows of the fused operations
@@ -81,7 +83,8 @@ record GemmBenchmark(KernelBench bench, int[] gemmRows, int[] opRows, int[] head
             double ops = 2.0 * count * p.out * p.in;
             double us =
                     bench.microseconds(
-                            bench.roofline().microseconds(bytes, ops),
+                            bytes,
+                            ops,
                             copies,
                             i -> kernels.projectAdd(rows, in, linears[i], 0, LowRank.O, hidden));
             Row row = Row.of("gemm").with("n", p.out).with("k", p.in).with("m", count);
@@ -108,7 +111,8 @@ record GemmBenchmark(KernelBench bench, int[] gemmRows, int[] opRows, int[] head
             double ops = 4.0 * count * p.out * p.in;
             double us =
                     bench.microseconds(
-                            bench.roofline().microseconds(bytes, ops),
+                            bytes,
+                            ops,
                             copies,
                             i -> kernels.gateUp(rows, in, gates[i], ups[i], 0, out));
             Row row = Row.of("gate-up").with("n", p.out).with("k", p.in).with("m", count);
@@ -126,9 +130,7 @@ record GemmBenchmark(KernelBench bench, int[] gemmRows, int[] opRows, int[] head
             double bytes = count * (4.0 * columns + codeBytes(columns));
             double us =
                     bench.microseconds(
-                            bench.roofline().microseconds(bytes, 0),
-                            1,
-                            i -> kernels.normalize(rows, hidden, weight, 1e-5f, out));
+                            bytes, 0, 1, i -> kernels.normalize(rows, hidden, weight, 1e-5f, out));
             Row row = Row.of("norm").with("n", columns).with("m", count);
             bench.sink().accept(bench.roofline().judge(row, us, bytes, 0));
         }
@@ -152,11 +154,25 @@ record GemmBenchmark(KernelBench bench, int[] gemmRows, int[] opRows, int[] head
             double ops = 2.0 * count * p.out * p.in;
             double us =
                     bench.microseconds(
-                            bench.roofline().microseconds(bytes, 0),
+                            bytes,
+                            0,
                             copies,
                             i -> kernels.logits(picked, hidden, weight, 1e-5f, heads[i], logits));
             Row row = Row.of("head").with("n", p.out).with("k", p.in).with("m", count);
             bench.sink().accept(bench.roofline().judge(row, us, bytes, ops));
+            sample(logits, count, "greedy", 0, 1);
+            sample(logits, count, "temperature 0.8, top-p 0.95", 0.8, 0.95);
         }
+    }
+
+    private void sample(Matrix logits, int count, String draw, double temperature, double topP) {
+        List<Draw> draws = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            draws.add(new Draw(temperature, topP, 0, 0, i, 0, 1, 0, 0, new int[0], new int[0]));
+        }
+        double bytes = 4.0 * count * logits.columns();
+        double us = bench.microseconds(bytes, 0, 1, i -> bench.kernels().sample(logits, draws));
+        Row row = Row.of("sample").with("n", logits.columns()).with("draw", draw).with("m", count);
+        bench.sink().accept(bench.roofline().judge(row, us, bytes, 0));
     }
 }

@@ -26,6 +26,9 @@ record KernelBench(Meter meter, Roofline roofline, TorchBaseline torch, Consumer
 
     private static final int MOST_CALLS = 200;
 
+    /** No operation here does more, so that slow ones are not called too often. */
+    private static final double OPS_PER_MICROSECOND = 2e8;
+
     private static final int TOKENS = 256;
 
     Kernels kernels() {
@@ -35,16 +38,18 @@ record KernelBench(Meter meter, Roofline roofline, TorchBaseline torch, Consumer
     /** How many operands of so many bytes take turns. */
     int copies(double bytes) {
         return meter.rotates()
-                ? (int) Math.clamp((long) Math.ceil(ROTATED_BYTES / bytes), 1, MOST_COPIES)
+                ? Math.clamp((long) Math.ceil(ROTATED_BYTES / bytes), 1, MOST_COPIES)
                 : 1;
     }
 
     /**
-     * @param least microseconds one call can take
+     * @param bytes one call moves
+     * @param ops one call does
      * @param copies operands that take turns; each gets as many calls
      */
-    double microseconds(double least, int copies, IntConsumer op) {
-        int wanted = (int) Math.clamp((long) (ROUND / (least + 2)), 1, MOST_CALLS);
+    double microseconds(double bytes, double ops, int copies, IntConsumer op) {
+        double least = Math.max(roofline.microseconds(bytes, 0), ops / OPS_PER_MICROSECOND);
+        int wanted = Math.clamp((long) (ROUND / (least + 2)), 1, MOST_CALLS);
         int calls = (Math.max(wanted, copies) + copies - 1) / copies * copies;
         return meter.microseconds(calls, i -> op.accept(i % copies));
     }

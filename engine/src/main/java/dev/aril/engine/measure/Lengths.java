@@ -26,7 +26,7 @@ sealed interface Lengths {
         @Override
         public int draw(Random random) {
             double length = median * Math.exp(sigma * random.nextGaussian());
-            return (int) Math.clamp(Math.round(length), 1, 1 << 20);
+            return Math.clamp(Math.round(length), 1, 1 << 20);
         }
 
         @Override

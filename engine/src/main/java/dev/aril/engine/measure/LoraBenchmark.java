@@ -39,10 +39,10 @@ record LoraBenchmark(KernelBench bench, int width) {
         Matrix hidden = bench.hidden(most, width);
         for (int b : batches) {
             Rows base = rows(b);
-            double least = bench.roofline().microseconds(weights, 0);
             double without =
                     bench.microseconds(
-                            least,
+                            weights,
+                            0,
                             copies,
                             i -> kernels.projectAdd(base, in, linears[i], 0, LowRank.O, hidden));
             for (int rank : ranks) {
@@ -70,12 +70,12 @@ record LoraBenchmark(KernelBench bench, int width) {
         int layers = bench.copies(bytes);
         List<Adapter> adapters = adapters(counts.length, layers, rank);
         Rows rows = with(rows(b), counts, adapters);
-        double least = bench.roofline().microseconds(bytes, 0);
         // as many calls as bring every pair of operands together evenly would be too many
         int turns = Math.max(layers, linears.length);
         double together =
                 bench.microseconds(
-                        least,
+                        bytes,
+                        0,
                         turns,
                         i ->
                                 kernels.projectAdd(

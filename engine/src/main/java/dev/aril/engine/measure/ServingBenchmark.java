@@ -142,6 +142,8 @@ final class ServingBenchmark {
                         .mapToDouble(Double::doubleValue)
                         .toArray();
         long steps = steps(after) - steps(before);
+        double host = after.hostNanos() - before.hostNanos();
+        double device = after.deviceNanos() - before.deviceNanos();
         return Row.of("serving")
                 .with("popularity", plan.popularity().label())
                 .with("adapters", workload.adapters())
@@ -160,6 +162,8 @@ final class ServingBenchmark {
                 .with("inter_token_p50_ms", Quantile.of(gaps, 0.5))
                 .with("inter_token_p99_ms", Quantile.of(gaps, 0.99))
                 .with("steps", steps)
+                .with("step_device_us", device / 1e3 / steps)
+                .with("step_host_us", host / 1e3 / steps)
                 .with("cold_loads", after.adapterLoads() - before.adapterLoads());
     }
 

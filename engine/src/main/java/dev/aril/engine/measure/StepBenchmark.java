@@ -2,6 +2,7 @@ package dev.aril.engine.measure;
 
 import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.engine.Device;
+import dev.aril.engine.kernels.Draw;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.Kernels.Adapter;
 import dev.aril.engine.kernels.KvShape;
@@ -16,6 +17,7 @@ import dev.aril.engine.model.Recipe;
 import dev.aril.engine.model.WeightSource;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -56,6 +58,7 @@ record StepBenchmark(
         private final Meter meter;
         private long atEmbedding;
         private long atHead;
+        private long afterHead;
         private long atFirstLayer;
         private long atLastLayer;
 
@@ -88,6 +91,7 @@ record StepBenchmark(
 
         @Override
         public float[] finalNorm() {
+            afterHead = meter.usedBytes();
             return weights.finalNorm();
         }
 
@@ -102,7 +106,7 @@ record StepBenchmark(
         Row row(Row row, long kvPerToken) {
             int layers = config().layers();
             long layer = (atLastLayer - atFirstLayer) / (layers - 1);
-            long head = atFirstLayer - atHead;
+            long head = afterHead - atHead;
             long embedding = atHead - atEmbedding;
             return row.with("weight_bytes", embedding + head + layers * layer)
                     .with("embedding_bytes", embedding)
@@ -267,8 +271,10 @@ record StepBenchmark(
         return new Times(Quantile.median(all), Quantile.median(host));
     }
 
+    /** As serving does it: greedily, ids on the host. */
     private static void step(Forward forward, Rows rows, int... sampled) {
-        forward.run(rows, sampled);
+        Draw greedy = new Draw(0, 1, 0, 0, 0, 0, 1, 0, 0, new int[0], new int[0]);
+        forward.next(rows, sampled, Collections.nCopies(sampled.length, greedy));
     }
 
     /** The last position of each sequence of a batch. */

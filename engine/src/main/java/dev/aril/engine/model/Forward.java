@@ -225,6 +225,18 @@ public final class Forward implements StepRunner {
         return kernels.read(logits, sampled.length);
     }
 
+    /**
+     * Computes all rows, chooses the next ids of some, and waits for them.
+     *
+     * @param sampled the rows that are continued
+     * @param draws how, a row each
+     */
+    public int[] next(Rows rows, int[] sampled, List<Draw> draws) {
+        compute(rows, sampled);
+        kernels.sample(logits, draws);
+        return kernels.sampled();
+    }
+
     private void compute(Rows rows, int[] sampled) {
         kernels.embed(rows, embedding, hidden);
         for (int l = 0; l < layers.size(); l++) {

@@ -126,6 +126,8 @@ class BenchmarkTest {
                         "gate-up",
                         "norm",
                         "head",
+                        "sample",
+                        "sample",
                         "lora",
                         "lora",
                         "lora",
