@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.SamplingParams;
+import dev.aril.engine.model.Draws;
 import dev.aril.engine.schedule.AdapterLoader;
 import dev.aril.engine.schedule.KvBlocks;
 import dev.aril.engine.schedule.ResidentAdapters;
