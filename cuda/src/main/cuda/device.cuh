@@ -69,6 +69,11 @@ __device__ __forceinline__ float warp_max(float x) {
     return x;
 }
 
+// Of values that are not negative: their bits are in order.
+__device__ __forceinline__ float warp_max_positive(float x) {
+    return __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(x)));
+}
+
 __device__ __forceinline__ float warp_min(float x) { return -warp_max(-x); }
 
 __device__ __forceinline__ float warp_sum(float x) {
@@ -100,10 +105,10 @@ __device__ __forceinline__ void hadamard(float (&x)[N]) {
     }
 #pragma unroll
     for (int mask = 1; mask < 32; mask *= 2) {
+        const float sign = (lane & mask) ? -1.0f : 1.0f;
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const float other = __shfl_xor_sync(kAllLanes, x[i], mask);
-            x[i] = (lane & mask) ? other - x[i] : x[i] + other;
+            x[i] = fmaf(x[i], sign, __shfl_xor_sync(kAllLanes, x[i], mask));  // rounds once, as a sum or a difference does
         }
     }
 #pragma unroll
@@ -137,7 +142,7 @@ __device__ __forceinline__ void quantize_group(const Input& in, int row, int g, 
     for (int i = 0; i < 4; i++) {
         most = fmaxf(most, fabsf(x[i]));
     }
-    most = warp_max(most);
+    most = warp_max_positive(most);
     const float scale = outlier ? most / 127.0f : most * in.clip / 7.0f;
     const float inverse = 1.0f / scale;
     const float low = outlier ? -127.0f : -8.0f;

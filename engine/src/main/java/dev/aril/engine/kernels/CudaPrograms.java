@@ -25,28 +25,6 @@ final class CudaPrograms implements AutoCloseable {
 
     private final Kernel[] int4Gemm = tiles("int4_gemm");
     private final Kernel[] bf16Gemm = tiles("bf16_gemm");
-    private final Kernel[] ropeAppend;
-    private final Kernel[] attentionMerge;
-    private final Kernel[][][] attentionPart = new Kernel[2][2][4];
-
-    CudaPrograms() {
-        CudaModule append = module("rope_append");
-        ropeAppend =
-                new Kernel[] {append.kernel("rope_append_64"), append.kernel("rope_append_128")};
-        CudaModule attention = module("attention");
-        attentionMerge =
-                new Kernel[] {
-                    attention.kernel("attention_merge_64", SHARED_BYTES),
-                    attention.kernel("attention_merge_128", SHARED_BYTES)
-                };
-        for (int d = 0; d < 2; d++) {
-            for (int heads = 1; heads <= 4; heads++) {
-                String shape = (64 << d) + "_" + heads;
-                attentionPart[0][d][heads - 1] = attention.kernel("attention_part_" + shape);
-                attentionPart[1][d][heads - 1] = attention.kernel("attention_part_plain_" + shape);
-            }
-        }
-    }
 
     /** Whether this build has kernels at all. */
     static boolean packaged() {
@@ -90,21 +68,6 @@ final class CudaPrograms implements AutoCloseable {
         boolean wide = int4 && TOKENS[tile] == 64;
         return new Gemm(
                 (int4 ? int4Gemm : bf16Gemm)[tile], TOKENS[tile], wide ? 64 : 16, wide ? 128 : 256);
-    }
-
-    Kernel ropeAppend(int headDim) {
-        return ropeAppend[headDim / 128];
-    }
-
-    Kernel attentionMerge(int headDim) {
-        return attentionMerge[headDim / 128];
-    }
-
-    /**
-     * @param heads query heads computed at once, 1 to 4
-     */
-    Kernel attentionPart(int headDim, int heads, boolean quantized) {
-        return attentionPart[quantized ? 0 : 1][headDim / 128][heads - 1];
     }
 
     @Override
