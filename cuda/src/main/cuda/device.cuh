@@ -70,6 +70,11 @@ __device__ __forceinline__ float warp_max(float x) {
     return x;
 }
 
+// Of values that are not negative: their bits are in order.
+__device__ __forceinline__ float warp_max_positive(float x) {
+    return __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(x)));
+}
+
 __device__ __forceinline__ float warp_min(float x) { return -warp_max(-x); }
 
 __device__ __forceinline__ float warp_sum(float x) {
@@ -137,7 +142,7 @@ __device__ __forceinline__ void quantize_group(const Input& in, int row, int g, 
     for (int i = 0; i < 4; i++) {
         most = fmaxf(most, fabsf(x[i]));
     }
-    most = warp_max(most);
+    most = warp_max_positive(most);
     const float scale = outlier ? most / 127.0f : most * in.clip / 7.0f;
     const float inverse = 1.0f / scale;
     const float low = outlier ? -127.0f : -8.0f;

@@ -3,17 +3,20 @@
 //   q[i, h], k[i, h] = hadamard(rope(., positions[i]))       without the Hadamard for a plain cache
 //   cache[positions[i]] = quantize(k), quantize(v)           FORMAT.md, "KV cache"; floats for a plain one
 //
-//   q  [rows, heads, D]    float, changed in place
+//   q  [rows, heads, D]    float, changed in place. For a quantized cache a head's D floats become D halves,
+//                          q log2(e) / sqrt(D), in fours of channels (0, 2, 1, 3), as the attention kernels take them;
+//                          the second half of the place is not written
 //   k  [rows, kvHeads, D]  float;  v the same, rotated already by its weights
 //   cos, sin  [positions, D / 2] float
 //
-// Launch     rope_append_D for D = 64, 128: grid (ceil((heads + 2 kvHeads) / 4), rows), block 128: a warp a head
+// Launch     rope_append_D for D = 64, 128: grid (any, rows), block 128: a warp a head, or several in turn
 // Requires   no two rows store to one position
-// Bound      exact for given q, k, v
+// Bound      exact for given k, v; queries are rounded to halves
 // Reference  ReferenceKernels.projectQkv   Test  KernelsContract.layerOfAMixedBatch
 #include "cache.cuh"
 
 struct RopeAppendArgs {
+    const StepHead* step;
     float* q;
     const float* k;
     const float* v;
@@ -21,46 +24,86 @@ struct RopeAppendArgs {
     const float* sin;
     Cache cache;
     int heads;
+    float scale;  // log2(e) / sqrt(D)
 };
 
 template <int N>
-__device__ __forceinline__ void store(const Cache& cache, int row, int position, int head, int side, const float (&x)[N]) {
+struct alignas(4 * N) Floats {
+    float x[N];
+};
+
+template <int N>
+__device__ __forceinline__ void store(const Cache& cache, size_t run, int at, int side, const float (&x)[N]) {
+    constexpr int D = 32 * N;
     const int lane = threadIdx.x & 31;
-    const size_t slot = slot_of(cache, row, position, head, side);
-    if (cache.scales == nullptr) {
-        float* to = static_cast<float*>(cache.values) + slot * 32 * N + lane * N;
+    if (!cache.quantized) {
+        Floats<N>* to = static_cast<Floats<N>*>(cache.values) + ((run * 2 + side) * kBlockTokens + at) * 32;
+        Floats<N> out;
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            to[i] = x[i];
+            out.x[i] = x[i];
         }
+        to[lane] = out;
         return;
     }
     float low = 0;
     float high = 0;
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        low = fminf(low, x[i]);
+        low = fmaxf(low, -x[i]);
         high = fmaxf(high, x[i]);
     }
-    low = warp_min(low);
-    high = warp_max(high);
+    low = -warp_max_positive(low);
+    high = warp_max_positive(high);
     const __half scale = __float2half_rn(fmaxf(high - low, kTiny) / 15.0f);
     const float inverse = 1.0f / __half2float(scale);
     const int zero = min(max((int)rintf(-low * inverse), 0), 15);
-    uint32_t codes = 0;
+    uint8_t* to = static_cast<uint8_t*>(cache.values) + run * Run<D>::kBytes;
 #pragma unroll
-    for (int i = 0; i < N; i++) {
-        const float rounded = x[i] * inverse + kRound - kRound;
-        codes |= (uint32_t)min(max((int)rounded + zero, 0), 15) << (4 * i);
-    }
-    uint8_t* to = static_cast<uint8_t*>(cache.values) + slot * 16 * N;
-    if (N == 2) {
-        to[lane] = (uint8_t)codes;
-    } else {
-        reinterpret_cast<uint16_t*>(to)[lane] = (uint16_t)codes;
+    for (int i = 0; i < N; i += 2) {
+        int pair = 0;
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            const float rounded = x[i + j] * inverse + kRound - kRound;
+            pair |= min(max((int)rounded + zero, 0), 15) << (4 * j);
+        }
+        const int index = (lane * N + i) / 2;
+        to[side == 0 ? Run<D>::key(at, index) : Run<D>::value(at, index)] = (uint8_t)pair;
     }
     if (lane == 0) {
-        cache.scales[slot] = __halves2half2(scale, __int2half_rn(zero));
+        *reinterpret_cast<__half2*>(to + Run<D>::scale(at, side)) = __halves2half2(scale, __int2half_rn(zero));
+    }
+}
+
+// Halves that no query overflows.
+__device__ __forceinline__ __half saturated(float x) { return __float2half_rn(fminf(fmaxf(x, -65504.0f), 65504.0f)); }
+
+template <int N>
+__device__ __forceinline__ void store_query(const RopeAppendArgs& a, float* to, const float (&x)[N]) {
+    const int lane = threadIdx.x & 31;
+    if (!a.cache.quantized) {
+        Floats<N> out;
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            out.x[i] = x[i];
+        }
+        reinterpret_cast<Floats<N>*>(to)[lane] = out;
+        return;
+    }
+    __half y[4];
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        y[i] = saturated(x[i] * a.scale);
+    }
+    __half2* halves = reinterpret_cast<__half2*>(to);
+    if (N == 4) {
+        halves[2 * lane] = __halves2half2(y[0], y[2]);
+        halves[2 * lane + 1] = __halves2half2(y[1], y[3]);
+    } else {
+        // an even lane has channels 0 and 1 of a four, the next one 2 and 3
+        const __half2 own = __halves2half2(y[0], y[1]);
+        const __half2 other = __shfl_xor_sync(kAllLanes, own, 1);
+        halves[lane] = lane % 2 == 0 ? __lows2half2(own, other) : __highs2half2(other, own);
     }
 }
 
@@ -69,41 +112,54 @@ __device__ __forceinline__ void rope_append(const RopeAppendArgs& a) {
     constexpr int D = 32 * N;
     const int row = blockIdx.y;
     const int lane = threadIdx.x & 31;
-    const int index = blockIdx.x * 4 + threadIdx.x / 32;
     const int kvHeads = a.cache.heads;
-    if (index >= a.heads + 2 * kvHeads) {
+    const int all = a.heads + 2 * kvHeads;
+    const int step = gridDim.x * 4;
+    int index = blockIdx.x * 4 + threadIdx.x / 32;
+    if (row >= __ldcg(&a.step->rows) || index >= all) {
+        begin_dependent();
         return;
     }
-    const int position = a.cache.positions[row];
-    const bool query = index < a.heads;
-    const bool value = index >= a.heads + kvHeads;
-    const int head = query ? index : value ? index - a.heads - kvHeads : index - a.heads;
-    const float* from = (query ? a.q + (size_t)row * a.heads * D : (value ? a.v : a.k) + (size_t)row * kvHeads * D) + head * D;
-    float x[N];
-#pragma unroll
-    for (int i = 0; i < N; i++) {
-        x[i] = from[lane * N + i];
-    }
-    if (!value) {
-#pragma unroll
-        for (int i = 0; i < N; i++) {
-            const float other = __shfl_xor_sync(kAllLanes, x[i], 16);  // half a head away
-            const int at = position * (D / 2) + (lane & 15) * N + i;
-            const float turned = other * a.sin[at];
-            x[i] = lane < 16 ? x[i] * a.cos[at] - turned : x[i] * a.cos[at] + turned;
-        }
-        if (a.cache.scales != nullptr) {
-            hadamard<N>(x);
-        }
-    }
-    if (query) {
-        float* to = a.q + ((size_t)row * a.heads + head) * D + lane * N;
+    const int position = __ldcg(a.cache.positions + row);
+    const size_t run = run_of(a.cache, row, position, 0);
+    const size_t turn = (size_t)position * (D / 2) + (lane & 15) * N;
+    const Floats<N> cos = *reinterpret_cast<const Floats<N>*>(a.cos + turn);
+    const Floats<N> sin = *reinterpret_cast<const Floats<N>*>(a.sin + turn);
+    auto vector = [&](int i) {
+        const float* from = i < a.heads ? a.q + ((size_t)row * a.heads + i) * D
+                                        : (i < a.heads + kvHeads ? a.k : a.v) + ((size_t)row * kvHeads + (i - a.heads) % kvHeads) * D;
+        return reinterpret_cast<const Floats<N>*>(from)[lane];
+    };
+    begin_dependent();
+
+    Floats<N> next = vector(index);
+    for (; index < all; index += step) {
+        const bool query = index < a.heads;
+        const bool value = index >= a.heads + kvHeads;
+        float x[N];
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            to[i] = x[i];
+            x[i] = next.x[i];
         }
-    } else {
-        store<N>(a.cache, row, position, head, value ? 1 : 0, x);
+        if (index + step < all) {
+            next = vector(index + step);
+        }
+        if (!value) {
+#pragma unroll
+            for (int i = 0; i < N; i++) {
+                const float other = __shfl_xor_sync(kAllLanes, x[i], 16);  // half a head away
+                const float turned = other * sin.x[i];
+                x[i] = lane < 16 ? x[i] * cos.x[i] - turned : x[i] * cos.x[i] + turned;
+            }
+            if (a.cache.quantized) {
+                hadamard<N>(x);
+            }
+        }
+        if (query) {
+            store_query<N>(a, a.q + ((size_t)row * a.heads + index) * D, x);
+        } else {
+            store<N>(a.cache, run + (index - a.heads) % kvHeads, position % kBlockTokens, value ? 1 : 0, x);
+        }
     }
 }
 

@@ -40,9 +40,6 @@ public final class CudaKernels implements Kernels {
     /** Outputs that a thread block of lora_expand takes. */
     private static final int EXPAND = 128;
 
-    /** Positions that one thread block attends to. */
-    private static final int CHUNK = 128;
-
     /** Thread blocks of the norm that are worth their reading a row again, in all. */
     private static final int NORM_BLOCKS = 256;
 
@@ -62,6 +59,7 @@ public final class CudaKernels implements Kernels {
     private final CudaPrograms programs;
     private final CudaGemm gemm;
     private final CudaStep step;
+    private final CudaAttention attention;
     private final Arguments arguments = new Arguments();
     private final Scratch keyValue = new Scratch();
     private final Scratch gateUp = new Scratch();
@@ -121,6 +119,7 @@ public final class CudaKernels implements Kernels {
         loader = new CudaLoader(memory, uploads);
         gemm = new CudaGemm(context, memory, uploads, stream);
         step = new CudaStep(memory, stream);
+        attention = new CudaAttention(context, memory, stream, arguments, this::put);
         picked = new CudaInlet(memory, stream);
         head = new CudaHead(context, memory, uploads, stream);
         sampler = new CudaSampler(context, memory, stream);
@@ -280,10 +279,7 @@ public final class CudaKernels implements Kernels {
             throw new IllegalArgumentException(
                     "head_dim must be 64 or 128 on the GPU, not " + shape.headDim());
         }
-        return new DeviceCache(
-                shape,
-                memory.allocate(DeviceCache.valueBytes(shape)),
-                shape.quantized() ? memory.allocate(DeviceCache.scaleBytes(shape)) : 0);
+        return new DeviceCache(shape, memory.allocate(DeviceCache.bytes(shape)));
     }
 
     @Override
@@ -520,51 +516,21 @@ public final class CudaKernels implements Kernels {
                 v);
         long cos = constant(rope.cos());
         long sin = constant(rope.sin());
-        arguments.begin().put(query).put(key).put(value).put(cos).put(sin);
-        put(kv, layer);
-        arguments.put(heads);
-        int all = heads + 2 * kv.shape().heads();
-        launch(programs.ropeAppend(headDim), (all + 3) / 4, count, 1, 128, 0);
-    }
-
-    /** The struct Cache of cache.cuh. */
-    private void put(DeviceCache kv, int layer) {
-        arguments
-                .put(kv.values(layer))
-                .put(kv.scales(layer))
-                .put(step.blocks())
-                .put(step.tables())
-                .put(step.positions())
-                .put(kv.shape().heads())
-                .put(0);
+        attention.append(
+                step.attention(), query, key, value, new long[] {cos, sin}, kv, layer, heads);
     }
 
     @Override
     public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
         begin(rows);
-        DeviceCache kv = (DeviceCache) cache;
         DeviceActivation to = (DeviceActivation) out;
-        KvShape shape = kv.shape();
-        int headDim = shape.headDim();
-        int heads = to.columns() / headDim;
-        int chunks = (step.longest() + CHUNK - 1) / CHUNK;
-        long part = parts.floats((long) rows.count() * heads * chunks * (headDim + 2));
-        arguments.begin().put(((DeviceMatrix) queries).address()).put(part);
-        put(kv, layer);
-        arguments.put(heads).put(chunks).put((float) (1 / Math.sqrt(headDim)));
-        int together = Math.min(4, heads / shape.heads());
-        launch(
-                programs.attentionPart(headDim, together, shape.quantized()),
-                chunks,
-                shape.heads(),
-                rows.count(),
-                CHUNK,
-                0);
-        int shared = shared(to);
-        arguments.begin().put(part).put(step.positions());
-        put(to);
-        arguments.put(heads).put(chunks).put(shape.quantized() ? 1 : 0);
-        launch(programs.attentionMerge(headDim), rows.count(), 1, 1, 512, shared);
+        shared(to); // the merge holds a row there
+        attention.attend(
+                step.attention(),
+                ((DeviceMatrix) queries).address(),
+                (DeviceCache) cache,
+                layer,
+                to);
     }
 
     @Override

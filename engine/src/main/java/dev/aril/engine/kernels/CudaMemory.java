@@ -82,42 +82,31 @@ final class CudaMemory {
     }
 
     /**
-     * @param values codes or floats, [layers, blocks, heads, 2, positions, headDim]
-     * @param scales the pairs of scale and zero point, 0 for a plain cache
+     * @param values [layers, blocks, heads] runs: cache.cuh
      */
-    record DeviceCache(KvShape shape, long values, long scales) implements Kernels.KvCache {
-        /** Vectors of a layer, keys and values. */
-        private long vectors() {
-            return (long) shape.blocks() * shape.heads() * 2 * Kernels.BLOCK_TOKENS;
+    record DeviceCache(KvShape shape, long values) implements Kernels.KvCache {
+        /** Of 16 positions' keys and values of one head in INT4, with their scales. */
+        static int runBytes(int headDim) {
+            return 2 * Kernels.BLOCK_TOKENS * (headDim / 2 + 4);
         }
 
-        static long valueBytes(KvShape shape) {
-            long channels =
-                    (long) shape.layers()
-                            * shape.blocks()
-                            * shape.heads()
-                            * 2
-                            * Kernels.BLOCK_TOKENS
-                            * shape.headDim();
-            return shape.quantized() ? channels / 2 : channels * 4;
+        private static long layerBytes(KvShape shape) {
+            int plain = 2 * Kernels.BLOCK_TOKENS * shape.headDim() * 4;
+            int run = shape.quantized() ? runBytes(shape.headDim()) : plain;
+            return (long) shape.blocks() * shape.heads() * run;
         }
 
-        static long scaleBytes(KvShape shape) {
-            return shape.quantized() ? valueBytes(shape) / (shape.headDim() / 2) * 4 : 0;
+        static long bytes(KvShape shape) {
+            return shape.layers() * layerBytes(shape);
         }
 
         long values(int layer) {
-            long vector = shape.quantized() ? shape.headDim() / 2 : shape.headDim() * 4L;
-            return values + layer * vectors() * vector;
-        }
-
-        long scales(int layer) {
-            return scales == 0 ? 0 : scales + layer * vectors() * 4;
+            return values + layer * layerBytes(shape);
         }
 
         @Override
         public long bytes() {
-            return valueBytes(shape) + scaleBytes(shape);
+            return bytes(shape);
         }
     }
 

@@ -19,28 +19,6 @@ final class CudaPrograms implements AutoCloseable {
 
     final Kernel loraExpand = module("lora_expand").kernel("lora_expand");
 
-    private final Kernel[] ropeAppend;
-    private final Kernel[] attentionMerge;
-    private final Kernel[][][] attentionPart = new Kernel[2][2][4];
-
-    CudaPrograms() {
-        CudaModule append = module("rope_append");
-        ropeAppend =
-                new Kernel[] {append.kernel("rope_append_64"), append.kernel("rope_append_128")};
-        CudaModule attention = module("attention");
-        attentionMerge =
-                new Kernel[] {
-                    attention.kernel("attention_merge_64", SHARED_BYTES),
-                    attention.kernel("attention_merge_128", SHARED_BYTES)
-                };
-        for (int d = 0; d < 2; d++) {
-            for (int heads = 1; heads <= 4; heads++) {
-                String shape = (64 << d) + "_" + heads;
-                attentionPart[0][d][heads - 1] = attention.kernel("attention_part_" + shape);
-                attentionPart[1][d][heads - 1] = attention.kernel("attention_part_plain_" + shape);
-            }
-        }
-    }
 
     /** Whether this build has kernels at all. */
     static boolean packaged() {
@@ -51,21 +29,6 @@ final class CudaPrograms implements AutoCloseable {
         CudaModule module = new CudaModule(name);
         modules.add(module);
         return module;
-    }
-
-    Kernel ropeAppend(int headDim) {
-        return ropeAppend[headDim / 128];
-    }
-
-    Kernel attentionMerge(int headDim) {
-        return attentionMerge[headDim / 128];
-    }
-
-    /**
-     * @param heads query heads computed at once, 1 to 4
-     */
-    Kernel attentionPart(int headDim, int heads, boolean quantized) {
-        return attentionPart[quantized ? 0 : 1][headDim / 128][heads - 1];
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.aril.engine.kernels;
 
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
+import dev.aril.engine.kernels.CudaAttention.Lists;
 import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
@@ -15,12 +16,13 @@ final class CudaStep implements AutoCloseable {
     private @Nullable Rows rows;
 
     private int tileCount;
-    private int longest;
     private int tiles;
     private int tokens;
     private int positions;
     private int tables;
     private int blocks;
+    private int lists;
+    private Lists place = new Lists(0, 0, 0, 0);
 
     CudaStep(DeviceMemory memory, CudaStream stream) {
         inlet = new CudaInlet(memory, stream);
@@ -32,18 +34,10 @@ final class CudaStep implements AutoCloseable {
             return;
         }
         layout(next);
-        int bytes = end(next);
+        int bytes = lists + place.bytes();
         write(next, inlet.open(bytes));
         inlet.send(bytes);
         rows = next;
-    }
-
-    private int end(Rows next) {
-        int end = blocks;
-        for (Rows.Span span : next.spans()) {
-            end += 4 * used(next, span);
-        }
-        return end;
     }
 
     /** Blocks a span's rows look into; its table may hold more. */
@@ -63,26 +57,33 @@ final class CudaStep implements AutoCloseable {
         positions = tokens + 4 * count;
         tables = positions + 4 * count;
         blocks = tables + 4 * count;
+        int end = blocks;
+        for (Rows.Span span : next.spans()) {
+            end += 4 * used(next, span);
+        }
+        lists = CudaMemory.roundUp(end, 16);
+        place = Lists.of(next);
     }
 
     private void write(Rows next, ByteBuffer to) {
-        to.putInt(0, next.count()).putInt(4, 0).putInt(8, tileCount).putInt(12, 0);
-        longest = 0;
+        to.putInt(0, next.count()).putInt(4, place.items()).putInt(8, tileCount).putInt(12, 0);
         for (int r = 0; r < next.count(); r++) {
             to.putInt(tokens + 4 * r, next.tokens()[r]);
             to.putInt(positions + 4 * r, next.positions()[r]);
-            longest = Math.max(longest, next.positions()[r] + 1);
         }
         int table = 0;
+        int[] begins = new int[next.count()];
         for (Rows.Span span : next.spans()) {
             for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
                 to.putInt(tables + 4 * r, table);
+                begins[r] = table;
             }
             int used = used(next, span);
             for (int b = 0; b < used; b++) {
                 to.putInt(blocks + 4 * table++, span.blocks()[b]);
             }
         }
+        CudaAttention.write(next, place, to, lists, begins);
         int tile = tiles;
         for (Rows.Segment segment : next.segments()) {
             long pairs = ((DeviceAdapter) segment.adapter()).pairs();
@@ -99,9 +100,15 @@ final class CudaStep implements AutoCloseable {
         return tileCount;
     }
 
-    /** Positions the longest row attends to. */
-    int longest() {
-        return longest;
+    /** Where attention's kernels find the step. */
+    CudaAttention.Step attention() {
+        return new CudaAttention.Step(
+                head(),
+                inlet.address() + blocks,
+                inlet.address() + tables,
+                positions(),
+                inlet.address() + lists,
+                place);
     }
 
     /** The struct StepHead of device.cuh. */
@@ -120,15 +127,6 @@ final class CudaStep implements AutoCloseable {
 
     long positions() {
         return inlet.address() + positions;
-    }
-
-    /** [rows] where in blocks each row's table begins. */
-    long tables() {
-        return inlet.address() + tables;
-    }
-
-    long blocks() {
-        return inlet.address() + blocks;
     }
 
     @Override

@@ -424,14 +424,24 @@ abstract class KernelsContract {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void chunksOfAPromptChangeNothing(boolean quantized) {
+        chunksChangeNothing(quantized, 0, 3, 16, 17, 40, 41);
+        // rows that attend together and alone, on both sides of 256 positions
+        chunksChangeNothing(quantized, 0, 64, 250, 258, 299, 300);
+    }
+
+    private void chunksChangeNothing(boolean quantized, int... pieces) {
         Shape s = SMALL;
         Layer layer = new Layer(quantized, s);
-        int count = 41;
+        int count = pieces[pieces.length - 1];
+        int[] blocks = new int[(count + 15) / 16];
+        Arrays.setAll(blocks, b -> (b + 2) % blocks.length);
         float[] x = outlying(count, s.hidden);
         float[][] results = new float[2][];
         for (int i = 0; i < 2; i++) {
-            int[] cuts = i == 0 ? new int[] {0, count} : new int[] {0, 3, 16, 17, 40, count};
-            KvCache cache = kernels.allocate(new KvShape(1, 3, s.kvHeads, s.headDim, quantized));
+            int[] cuts = i == 0 ? new int[] {0, count} : pieces;
+            KvCache cache =
+                    kernels.allocate(
+                            new KvShape(1, blocks.length, s.kvHeads, s.headDim, quantized));
             float[] out = new float[count * s.queries()];
             for (int c = 0; c + 1 < cuts.length; c++) {
                 int rowCount = cuts[c + 1] - cuts[c];
@@ -443,7 +453,7 @@ abstract class KernelsContract {
                         new Rows(
                                 new int[rowCount],
                                 positions,
-                                new Rows.Span[] {new Rows.Span(0, rowCount, new int[] {2, 0, 1})},
+                                new Rows.Span[] {new Rows.Span(0, rowCount, blocks)},
                                 new Rows.Segment[0]);
                 Matrix hidden = kernels.matrix(rowCount, s.hidden);
                 kernels.write(
@@ -458,7 +468,7 @@ abstract class KernelsContract {
                         kernels.load(layer.w[1]),
                         kernels.load(layer.w[2]),
                         0,
-                        Rope.of(64, s.headDim, 10_000),
+                        Rope.of(300, s.headDim, 10_000),
                         cache,
                         queries);
                 Activation attended = kernels.activation(rowCount, s.queries(), null);
