@@ -51,45 +51,14 @@ struct LoraGroup {
     uint8_t unused[5];
 };
 
-// Later kernels may be prepared; what they need of this one they wait for.
-__device__ __forceinline__ void admit_next() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
-// Until earlier kernels have ended and what they wrote is seen. Every thread block must call it, also one that
-// has nothing to do: a kernel that ended before its predecessor would let its successor start too early.
-__device__ __forceinline__ void await_previous() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
-// Adapters' weights are read once, or by a few thread blocks at once: they must not push out what later kernels
-// find in the L2 cache.
-__device__ __forceinline__ uint64_t read_once() {
-    uint64_t policy;
-    asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
-    return policy;
-}
-
 __device__ __forceinline__ uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
 
-// Starts a copy into shared memory.
+// Starts a copy into shared memory. A cache hint here was an illegal instruction to an H200.
 __device__ __forceinline__ void copy16(void* to, const void* from) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to)), "l"(from) : "memory");
 }
 
-__device__ __forceinline__ void copy16(void* to, const void* from, uint64_t policy) {
-#ifdef HINT
-    asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "l"(policy) : "memory");
-#else
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to)), "l"(from) : "memory");
-#endif
-}
-
-__device__ __forceinline__ void copy8(void* to, const void* from, uint64_t policy) {
+__device__ __forceinline__ void copy8(void* to, const void* from) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(shared_address(to)), "l"(from) : "memory");
 }
 
@@ -103,13 +72,13 @@ __device__ __forceinline__ void await_copies() {
 }
 
 // A lane's part of a tile, 16 or 8 bytes, into its place of a stage [slots][threads]. Nobody else reads it.
-__device__ __forceinline__ void fetch_tile(char* stage, int slot, const char* tile, bool int8, uint64_t policy) {
+__device__ __forceinline__ void fetch_tile(char* stage, int slot, const char* tile, bool int8) {
     const int lane = threadIdx.x & 31;
     const int place = slot * kLoraThreads + threadIdx.x;
     if (int8) {
-        copy8(stage + place * 8, tile + lane * 8, policy);
+        copy8(stage + place * 8, tile + lane * 8);
     } else {
-        copy16(stage + place * 16, tile + lane * 16, policy);
+        copy16(stage + place * 16, tile + lane * 16);
     }
 }
 

@@ -38,11 +38,7 @@ struct ExpandArgs {
     int unused;
 };
 
-#ifndef EXPAND_STAGES
-#define EXPAND_STAGES 2
-#define EXPAND_BLOCKS 3
-#endif
-constexpr int kStages = EXPAND_STAGES;
+constexpr int kStages = 2;
 constexpr int kHeadBytes = 64;  // of a Head
 constexpr int kStage = kSlots * kLoraThreads * 16;
 constexpr int kFixedBytes = kStages * kStage + kHeads * kHeadBytes;
@@ -96,7 +92,7 @@ __device__ __forceinline__ Head head_of(const ExpandArgs& a, int i) {
 __device__ __forceinline__ int sets_of(int octets) { return (octets + kSlots - 1) / kSlots; }
 
 // A set of an item's weights into a stage: slot j * octets + o. A warp has one tile in kLoraWarps.
-__device__ __forceinline__ void fetch(const Head& h, int set, char* stage, uint64_t policy) {
+__device__ __forceinline__ void fetch(const Head& h, int set, char* stage) {
     const bool int8 = h.int8;
     const int tileBytes = int8 ? kTileValues : kTileValues * 2;
     const int octets = min(h.octets - set * kSlots, kSlots);
@@ -107,7 +103,7 @@ __device__ __forceinline__ void fetch(const Head& h, int set, char* stage, uint6
     for (int j = warp; j < h.count; j += kLoraWarps) {
 #pragma unroll 1
         for (int o = 0; o < octets; o++) {
-            fetch_tile(stage, slot++, tile + o * tileBytes, int8, policy);
+            fetch_tile(stage, slot++, tile + o * tileBytes, int8);
         }
         tile += kLoraWarps * h.octets * tileBytes;
     }
@@ -153,7 +149,6 @@ __device__ __forceinline__ void stage_rows(const Head& h, int parts, uint2* stag
 struct Walk {
     char* memory;       // [kStages] stages
     const Head* heads;  // [kHeads] of its next items
-    uint64_t policy;
     int mine;           // items
     int item;           // the next to be fetched
     int set;
@@ -174,7 +169,7 @@ __device__ __forceinline__ void fetch_next(Walk& w) {
     if (w.item < w.mine) {
         const Head& h = w.heads[w.item % kHeads];
         const int sets = sets_of(h.octets);
-        fetch(h, sets <= 1 ? 0 : w.set % sets, w.memory + w.filled % kStages * kStage, w.policy);
+        fetch(h, sets <= 1 ? 0 : w.set % sets, w.memory + w.filled % kStages * kStage);
         w.set++;
         if (w.set == stages_of<kRows>(h)) {
             w.set = 0;
@@ -317,12 +312,11 @@ __device__ __forceinline__ void expand(const ExpandArgs& a) {
     extern __shared__ __align__(16) char memory[];
     Head* heads = reinterpret_cast<Head*>(memory + kStages * kStage);
     uint2* staged = reinterpret_cast<uint2*>(heads + kHeads);
-    admit_next();
+    let_next_begin();
     const int count = *a.count;
     Walk w;
     w.memory = memory;
     w.heads = heads;
-    w.policy = read_once();
     w.mine = count > (int)blockIdx.x ? (count - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x : 0;
     w.item = 0;
     w.set = 0;
@@ -339,7 +333,7 @@ __device__ __forceinline__ void expand(const ExpandArgs& a) {
     for (int i = 0; i < kStages; i++) {
         fetch_next<kRows>(w);
     }
-    await_previous();
+    wait_for_previous();
     for (int i = 0; i < w.mine; i++) {
         const Head& h = heads[i % kHeads];
         if (h.octets == 0) {
@@ -358,5 +352,5 @@ __device__ __forceinline__ void expand(const ExpandArgs& a) {
     }
 }
 
-extern "C" __global__ void __launch_bounds__(kLoraThreads, EXPAND_BLOCKS) lora_expand_8(const __grid_constant__ ExpandArgs a) { expand<8>(a); }
+extern "C" __global__ void __launch_bounds__(kLoraThreads, 3) lora_expand_8(const __grid_constant__ ExpandArgs a) { expand<8>(a); }
 extern "C" __global__ void __launch_bounds__(kLoraThreads, 2) lora_expand_64(const __grid_constant__ ExpandArgs a) { expand<64>(a); }

@@ -34,11 +34,7 @@ struct ShrinkArgs {
     int unused;
 };
 
-#ifndef SHRINK_STAGES
-#define SHRINK_STAGES 2
-#define SHRINK_BLOCKS 3
-#endif
-constexpr int kStages = SHRINK_STAGES;
+constexpr int kStages = 2;
 constexpr int kRun = 128;  // columns of one sum
 constexpr int kRowsNarrow = 8;
 constexpr int kRowsWide = 64;
@@ -99,7 +95,7 @@ __device__ __forceinline__ Head head_of(const ShrinkArgs& a, int unit, int most)
 // Sets of 32 columns that this warp has, at most 4.
 __device__ __forceinline__ int sets_of(const Head& h) { return min(4, h.columns / 32 - (int)threadIdx.x / 32 * 4); }
 
-__device__ __forceinline__ void fetch(const Head& h, int across, char* stage, uint64_t policy) {
+__device__ __forceinline__ void fetch(const Head& h, int across, char* stage) {
     const bool int8 = h.int8;
     const int tileBytes = int8 ? kTileValues : kTileValues * 2;
     const int sets = sets_of(h);
@@ -110,7 +106,7 @@ __device__ __forceinline__ void fetch(const Head& h, int across, char* stage, ui
 #pragma unroll
         for (int s = 0; s < 4; s++) {
             if (o < octets && s < sets) {
-                fetch_tile(stage, o * 4 + s, tile + (o * across + s) * tileBytes, int8, policy);
+                fetch_tile(stage, o * 4 + s, tile + (o * across + s) * tileBytes, int8);
             }
         }
     }
@@ -129,7 +125,7 @@ __device__ __forceinline__ void multiply(float (&c)[4], const uint4 (&x)[4], con
     }
 }
 
-extern "C" __global__ void __launch_bounds__(kLoraThreads, SHRINK_BLOCKS) lora_shrink_8(const __grid_constant__ ShrinkArgs a) {
+extern "C" __global__ void __launch_bounds__(kLoraThreads, 3) lora_shrink_8(const __grid_constant__ ShrinkArgs a) {
     extern __shared__ __align__(16) char memory[];
     float* sums = reinterpret_cast<float*>(memory + kStages * kNarrowStage);
     Head* heads = reinterpret_cast<Head*>(sums + 2 * kNarrowSums);
@@ -137,8 +133,7 @@ extern "C" __global__ void __launch_bounds__(kLoraThreads, SHRINK_BLOCKS) lora_s
     const int warp = threadIdx.x / 32;
     const int g = lane / 4;
     const int t = lane & 3;
-    const uint64_t policy = read_once();
-    admit_next();
+    let_next_begin();
 
     const int units = *a.count * chunks_of(a);
     const int mine = units > (int)blockIdx.x ? (units - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x : 0;
@@ -152,7 +147,7 @@ extern "C" __global__ void __launch_bounds__(kLoraThreads, SHRINK_BLOCKS) lora_s
     __syncthreads();
     auto begin = [&](int i) {
         if (i < mine) {
-            fetch(heads[i % kHeads], a.columns / 32, memory + i % kStages * kNarrowStage, policy);
+            fetch(heads[i % kHeads], a.columns / 32, memory + i % kStages * kNarrowStage);
         }
         end_copies();
     };
@@ -172,7 +167,7 @@ extern "C" __global__ void __launch_bounds__(kLoraThreads, SHRINK_BLOCKS) lora_s
     for (int i = 0; i < kStages; i++) {
         begin(i);
     }
-    await_previous();
+    wait_for_previous();
     if (mine > 0) {
         read(0);
     }
@@ -224,7 +219,7 @@ extern "C" __global__ void __launch_bounds__(kLoraThreads, SHRINK_BLOCKS) lora_s
 __device__ __forceinline__ int place_of(int row, int piece) { return (row * (kRun / 8) + (piece ^ ((row & 1) * 4))) * 16; }
 
 // Columns of one run, of all rows and octets, into a stage.
-__device__ __forceinline__ void fetch(const Head& h, int run, int across, char* stage, uint64_t policy) {
+__device__ __forceinline__ void fetch(const Head& h, int run, int across, char* stage) {
     const int sets = min(4, h.columns / 32 - run * 4);
     const int piece = threadIdx.x % 16;
     const __nv_bfloat16* x = h.x + (size_t)(threadIdx.x / 16) * (across * 32) + run * kRun + piece * 8;
@@ -240,14 +235,14 @@ __device__ __forceinline__ void fetch(const Head& h, int run, int across, char* 
     const int pieces = sets * (tileBytes / 16);
     for (int i = threadIdx.x; i < h.octets * 128; i += kLoraThreads) {
         if (i % 128 < pieces) {
-            copy16(stage + kWideX + i * 16, tile + i / 128 * across * tileBytes + i % 128 * 16, policy);
+            copy16(stage + kWideX + i * 16, tile + i / 128 * across * tileBytes + i % 128 * 16);
         }
     }
 }
 
 // Up to kPairs * 16 ranks by 64 rows: a warp has 16 ranks by kPairs * 8 rows.
 template <int kPairs, bool kInt8>
-__device__ __forceinline__ void shrink_wide(const Head& h, int across, char* memory, uint64_t policy) {
+__device__ __forceinline__ void shrink_wide(const Head& h, int across, char* memory) {
     constexpr int kTileBytes = kInt8 ? kTileValues : kTileValues * 2;
     const int lane = threadIdx.x & 31;
     const int warp = threadIdx.x / 32;
@@ -260,7 +255,7 @@ __device__ __forceinline__ void shrink_wide(const Head& h, int across, char* mem
     const int runs = (h.columns + kRun - 1) / kRun;
     auto begin = [&](int run) {
         if (run < runs) {
-            fetch(h, run, across, memory + run % kWideStages * kWideStage, policy);
+            fetch(h, run, across, memory + run % kWideStages * kWideStage);
         }
         end_copies();
     };
@@ -329,28 +324,27 @@ __device__ __forceinline__ void shrink_wide(const Head& h, int across, char* mem
 }
 
 template <bool kInt8>
-__device__ __forceinline__ void shrink_wide(const Head& h, int across, char* memory, uint64_t policy) {
+__device__ __forceinline__ void shrink_wide(const Head& h, int across, char* memory) {
     if (h.octets > 4) {
-        shrink_wide<4, kInt8>(h, across, memory, policy);
+        shrink_wide<4, kInt8>(h, across, memory);
     } else if (h.octets > 2) {
-        shrink_wide<2, kInt8>(h, across, memory, policy);
+        shrink_wide<2, kInt8>(h, across, memory);
     } else if (h.octets > 0) {
-        shrink_wide<1, kInt8>(h, across, memory, policy);
+        shrink_wide<1, kInt8>(h, across, memory);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(kLoraThreads, 2) lora_shrink_64(const __grid_constant__ ShrinkArgs a) {
     extern __shared__ __align__(16) char memory[];
-    const uint64_t policy = read_once();
-    admit_next();
-    await_previous();
+    let_next_begin();
+    wait_for_previous();
     const int units = *a.count * chunks_of(a);
     for (int unit = blockIdx.x; unit < units; unit += gridDim.x) {
         const Head h = head_of(a, unit, kWideOctets);
         if (h.int8) {
-            shrink_wide<true>(h, a.columns / 32, memory, policy);
+            shrink_wide<true>(h, a.columns / 32, memory);
         } else {
-            shrink_wide<false>(h, a.columns / 32, memory, policy);
+            shrink_wide<false>(h, a.columns / 32, memory);
         }
         __syncthreads();
     }

@@ -9,7 +9,8 @@ package dev.aril.engine.kernels;
  * @param a [groups] where A of all of a group's projections lies in the first layer
  * @param b [projections] where B lies in the first layer
  * @param octets [projections] eights of ranks, the largest of all layers; 0 where not adapted
- * @param outs [projections] 0 where not adapted
+ * @param outs [projections] output widths, 0 where not adapted
+ * @param ins [groups] input widths, 0 where not adapted
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record CudaAdapter(
@@ -20,8 +21,18 @@ record CudaAdapter(
         long[] a,
         long[] b,
         int[] octets,
-        int[] outs)
+        int[] outs,
+        int[] ins)
         implements Kernels.Adapter {
+    /** Of the projection with most of them. */
+    int mostOctets() {
+        int most = 0;
+        for (int own : octets) {
+            most = Math.max(most, own);
+        }
+        return most;
+    }
+
     /** Of a group's projections together. */
     int octets(LoraGroup group) {
         int sum = 0;

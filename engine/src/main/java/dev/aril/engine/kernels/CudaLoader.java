@@ -244,6 +244,7 @@ final class CudaLoader {
             long[] bs = new long[LowRank.COUNT];
             int[] octets = new int[LowRank.COUNT];
             int[] outs = new int[LowRank.COUNT];
+            int[] ins = new int[LoraGroup.values().length];
             for (@Nullable LowRank[] layer : adapter) {
                 int[] own = octets(layer);
                 for (int p = 0; p < LowRank.COUNT; p++) {
@@ -251,11 +252,25 @@ final class CudaLoader {
                     LowRank pair = layer[p];
                     outs[p] = pair == null ? outs[p] : pair.out();
                 }
+                for (LoraGroup group : LoraGroup.values()) {
+                    for (int p = group.first; p < group.first + group.count; p++) {
+                        LowRank pair = layer[p];
+                        ins[group.ordinal()] = pair == null ? ins[group.ordinal()] : pair.in();
+                    }
+                }
             }
             Arrays.setAll(as, g -> address + (uniform && adapter.length > 0 ? a[0][g] : 0));
             Arrays.setAll(bs, p -> address + (uniform && adapter.length > 0 ? b[0][p] : 0));
             return new CudaAdapter(
-                    address, bytes, coded != null, uniform ? stride : 0, as, bs, octets, outs);
+                    address,
+                    bytes,
+                    coded != null,
+                    uniform ? stride : 0,
+                    as,
+                    bs,
+                    octets,
+                    outs,
+                    ins);
         }
     }
 }

@@ -4,15 +4,18 @@ import dev.aril.cuda.Arguments;
 import dev.aril.cuda.CudaModule.Kernel;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
+import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 
 /**
  * The adapters' part of a step. {@link #write} makes lists of pieces of work, which the kernels walk;
- * the launches depend on a step's adapters in nothing, so that one graph serves every mix.
+ * the launches depend on a step's capacity and in nothing on its adapters, so that one graph serves
+ * every mix.
  *
  * <p>Not thread safe; belongs to the thread that drives the device.
  */
-final class CudaLora {
+final class CudaLora implements CudaStep.Part, AutoCloseable {
     /** Columns of x that a part of the shrunk values has. */
     private static final int CHUNK = 1024;
 
@@ -26,6 +29,9 @@ final class CudaLora {
 
     /** Bytes before the lists: how many items each has. */
     private static final int COUNTS = 64;
+
+    /** Rows of the largest steps that the narrow variants compute. The bits are the same. */
+    private static final int NARROW_ROWS = 256;
 
     private static final int THREADS = 256;
     private static final int WARPS = 8;
@@ -57,15 +63,25 @@ final class CudaLora {
         }
     }
 
-    /** What a kernel is launched with that no step changes. */
-    private final int blocks;
-
     private final CudaPrograms programs;
     private final DeviceMemory memory;
     private final CudaStream stream;
+    private final int processors;
     private final Arguments arguments = new Arguments();
+
+    /** By width: a long prompt's lists do not move those that graphs were recorded with. */
+    private final CudaInlet[] inlets;
+
+    private final int[] outs = new int[LowRank.COUNT];
     private long v;
     private long room;
+
+    private int capacity;
+    private int parts;
+    private Layout layout = Layout.of(Width.NARROW, 0, outs);
+    private Rows.Segment[] written = {};
+    private int entries;
+    private final boolean[] adapted = new boolean[GROUPS];
 
     /**
      * @param processors of the device
@@ -74,7 +90,87 @@ final class CudaLora {
         this.programs = programs;
         this.memory = memory;
         this.stream = stream;
-        this.blocks = 2 * processors;
+        this.processors = processors;
+        this.inlets = new CudaInlet[] {new CudaInlet(memory, stream), new CudaInlet(memory, stream)};
+    }
+
+    /**
+     * Makes room for any step of so many rows, so that nothing moves afterwards, as a graph demands.
+     *
+     * @param rows as many as {@link Width#NARROW} is for, at most
+     * @param widestIn of the projections
+     * @param widestOut of the projections
+     */
+    void reserve(int rows, int widestIn, int widestOut) {
+        Arrays.fill(outs, Math.max(Arrays.stream(outs).max().orElse(0), widestOut));
+        reserve((long) parts(widestIn) * rows * 3 * CudaLoader.MAX_RANK);
+        inlets[Width.NARROW.ordinal()].open(Layout.of(Width.NARROW, rows, outs).bytes());
+        capacity = 0; // what was written lies elsewhere now
+    }
+
+    /** Nothing in the step's own memory: the lists change less often than a step's rows. */
+    @Override
+    public int bytes(int next) {
+        if (next != capacity) {
+            capacity = next;
+            written = new Rows.Segment[0];
+            entries = -1;
+        }
+        return 0;
+    }
+
+    /** Copies the lists unless they are those of the last step. */
+    @Override
+    public int write(ByteBuffer to, int at, Rows rows) {
+        if (entries >= 0 && same(rows.segments(), written)) {
+            return entries;
+        }
+        Width width = capacity <= NARROW_ROWS ? Width.NARROW : Width.WIDE;
+        Arrays.fill(adapted, false);
+        for (Rows.Segment segment : rows.segments()) {
+            CudaAdapter adapter = (CudaAdapter) segment.adapter();
+            for (int p = 0; p < outs.length; p++) {
+                outs[p] = Math.max(outs[p], adapter.outs()[p]);
+            }
+            for (LoraGroup group : LoraGroup.values()) {
+                adapted[group.ordinal()] |= adapter.octets(group) > 0;
+            }
+        }
+        int tiles = width == Width.NARROW ? capacity : tiles(rows, width);
+        layout = Layout.of(width, tiles, outs);
+        CudaInlet inlet = inlets[width.ordinal()];
+        inlet.send(write(rows, layout, inlet.open(layout.bytes()), 0));
+        written = rows.segments();
+        return entries;
+    }
+
+    private static boolean same(Rows.Segment[] one, Rows.Segment[] other) {
+        if (one.length != other.length) {
+            return false;
+        }
+        for (int i = 0; i < one.length; i++) {
+            if (one[i].firstRow() != other[i].firstRow()
+                    || one[i].count() != other[i].count()
+                    || one[i].adapter() != other[i].adapter()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Whether any row of the latest step has an adapter of the group that begins with a projection.
+     * Of no use while a graph is recorded, which serves every step.
+     */
+    boolean adapted(int projection) {
+        return adapted[LoraGroup.of(projection).ordinal()];
+    }
+
+    @Override
+    public void close() {
+        for (CudaInlet inlet : inlets) {
+            inlet.close();
+        }
     }
 
     /**
@@ -128,10 +224,7 @@ final class CudaLora {
 
     /** Rows of an adapter's items: as many as lora_expand has shared memory for. */
     private static int rowsOf(CudaAdapter adapter, Width width) {
-        int octets = 1;
-        for (int own : adapter.octets()) {
-            octets = Math.max(octets, own);
-        }
+        int octets = Math.max(1, adapter.mostOctets());
         int fitting = (CudaPrograms.SHARED_BYTES - EXPAND) / (octets * EXPAND_ROW) / 8 * 8;
         return Math.min(width.most, fitting);
     }
@@ -185,23 +278,18 @@ final class CudaLora {
      *
      * @param to in the machine's byte order
      * @param begin where in it the counts go, a multiple of 16
-     * @param columns [groups] input widths
      * @return bytes from begin to the last list's last item
      */
-    int write(
-            Rows step,
-            Layout layout,
-            int[] columns,
-            ByteBuffer to,
-            int begin) {
+    private int write(Rows step, Layout layout, ByteBuffer to, int begin) {
         Writer writer = new Writer(to, begin, layout);
         long most = 0;
         for (LoraGroup group : LoraGroup.values()) {
-            most = Math.max(most, write(step, group, parts(columns[group.ordinal()]), writer));
+            most = Math.max(most, write(step, group, writer));
         }
         for (int i = 0; i < writer.counts.length; i++) {
             to.putInt(begin + 4 * i, writer.counts[i]);
         }
+        entries = Arrays.stream(writer.counts).sum();
         reserve(most);
         return writer.end;
     }
@@ -210,18 +298,7 @@ final class CudaLora {
         return (columns + CHUNK - 1) / CHUNK;
     }
 
-    /** Floats that steps of so many rows shrink to at most. */
-    static long floats(int rows, int[] columns) {
-        long most = 0;
-        for (LoraGroup group : LoraGroup.values()) {
-            long parts = parts(columns[group.ordinal()]);
-            most = Math.max(most, parts * rows * group.count * CudaLoader.MAX_RANK);
-        }
-        return most;
-    }
-
-    /** Makes room; afterwards no step that needs no more moves it, as a graph demands. */
-    void reserve(long floats) {
+    private void reserve(long floats) {
         if (floats > room) {
             if (room > 0) {
                 stream.synchronize(); // nobody reads the old one
@@ -234,8 +311,7 @@ final class CudaLora {
     }
 
     /** One group's items. Returns floats of v. */
-    private long write(
-            Rows step, LoraGroup group, int parts, Writer writer) {
+    private long write(Rows step, LoraGroup group, Writer writer) {
         Width width = writer.layout.width();
         int finer = finer(step, group, width);
         long v = 0;
@@ -251,7 +327,7 @@ final class CudaLora {
                 int row = segment.firstRow() + r;
                 shrink(adapter, group, row, count, Math.toIntExact(v), writer);
                 expand(adapter, group, row, count, Math.toIntExact(v), finer, writer);
-                v += (long) parts * count * octets * LoraPacking.OCTET;
+                v += (long) parts(adapter.ins()[group.ordinal()]) * count * octets * LoraPacking.OCTET;
             }
         }
         return v;
@@ -312,63 +388,73 @@ final class CudaLora {
             }
         }
         int finer = 1;
-        while (finer < TILES && 2 * finer * items <= blocks) {
+        while (finer < TILES && 2 * finer * items <= 2 * processors) {
             finer *= 2;
         }
         return finer;
     }
 
+    /** Thread blocks: by a step's capacity alone. Idle ones cost a little. */
+    private int blocks() {
+        return processors * (layout.width() == Width.WIDE ? 2 : capacity < 8 ? 1 : 3);
+    }
+
+    /** What {@link #shrink} and {@link #expand} put first: where the group's list is, and its length. */
+    private void begin(LoraGroup group, boolean expand) {
+        long lists = inlets[layout.width().ordinal()].address();
+        arguments
+                .begin()
+                .put(lists + layout.count(group, expand))
+                .put(lists + layout.items(group, expand));
+    }
+
     /**
      * A group's rows down to their adapters' ranks.
      *
-     * @param lists where on the device the counts lie
-     * @param x [rows, columns] bf16
+     * @param projection the group's first
+     * @param count projections of the group
      */
-    void shrink(Layout layout, long lists, LoraGroup group, int layer, long x, int columns) {
+    void shrink(CudaStep step, DeviceActivation in, int layer, int projection, int count) {
+        LoraGroup group = LoraGroup.of(projection);
+        if (count != group.count || step.capacity() != capacity) {
+            throw new IllegalArgumentException("not this step's group");
+        }
         boolean wide = layout.width() == Width.WIDE;
+        begin(group, false);
         arguments
-                .begin()
-                .put(lists + layout.count(group, false))
-                .put(lists + layout.items(group, false))
-                .put(x)
+                .put(in.plain())
                 .put(v)
-                .put(columns)
+                .put(in.columns())
                 .put(layer)
                 .put(group.ordinal())
                 .put(0);
         Kernel kernel = wide ? programs.loraShrinkWide : programs.loraShrink;
-        stream.launch(
-                kernel, blocks, 1, 1, THREADS, wide ? SHRINK_WIDE : SHRINK_NARROW, arguments);
+        int shared = wide ? SHRINK_WIDE : SHRINK_NARROW;
+        parts = parts(in.columns());
+        stream.launch(kernel, blocks(), 1, 1, THREADS, shared, arguments);
     }
 
     /**
-     * And up to the outputs, to which it adds.
+     * And up to the outputs, to which it adds. Follows the same group's shrink.
      *
      * @param outputs where each projection's [rows, out] lies
-     * @param outs widths
-     * @param columns of the group's input
+     * @param widths the outs
      */
-    void expand(
-            Layout layout,
-            long lists,
-            LoraGroup group,
-            int layer,
-            long[] outputs,
-            int[] outs,
-            int columns) {
+    void expand(CudaStep step, int layer, int projection, long[] outputs, int[] widths) {
+        LoraGroup group = LoraGroup.of(projection);
+        if (step.capacity() != capacity) {
+            throw new IllegalArgumentException("not this step's group");
+        }
         boolean wide = layout.width() == Width.WIDE;
-        arguments
-                .begin()
-                .put(lists + layout.count(group, true))
-                .put(lists + layout.items(group, true))
-                .put(v);
+        begin(group, true);
+        arguments.put(v);
         for (int s = 0; s < 3; s++) {
             boolean there = s < group.count;
-            arguments.put(there ? outputs[s] : 0L).put(there ? outs[s] : 0).put(0);
+            arguments.put(there ? outputs[s] : 0L).put(there ? widths[s] : 0).put(0);
         }
-        arguments.put(parts(columns)).put(layer).put(group.ordinal()).put(0);
+        arguments.put(parts).put(layer).put(group.ordinal()).put(0);
         Kernel kernel = wide ? programs.loraExpandWide : programs.loraExpand;
         int shared = wide ? CudaPrograms.SHARED_BYTES : EXPAND + 8 * OCTETS * EXPAND_ROW;
-        stream.launch(kernel, blocks, 1, 1, THREADS, shared, arguments);
+        stream.launch(kernel, blocks(), 1, 1, THREADS, shared, arguments);
     }
 }

@@ -15,15 +15,24 @@ final class CudaPrograms implements AutoCloseable {
     final Kernel embed = module("embed").kernel("embed");
     final Kernel normalize = module("normalize").kernel("normalize", SHARED_BYTES);
     final Kernel silu = module("silu").kernel("silu");
-    final Kernel loraShrink = module("lora_shrink").kernel("lora_shrink");
+    /** The adapters' kernels, for few rows of an adapter and for many. */
+    final Kernel loraShrink;
 
-    final Kernel loraExpand = module("lora_expand").kernel("lora_expand");
+    final Kernel loraShrinkWide;
+    final Kernel loraExpand;
+    final Kernel loraExpandWide;
 
     private final Kernel[] ropeAppend;
     private final Kernel[] attentionMerge;
     private final Kernel[][][] attentionPart = new Kernel[2][2][4];
 
     CudaPrograms() {
+        CudaModule shrink = module("lora_shrink");
+        loraShrink = shrink.kernel("lora_shrink_8", SHARED_BYTES);
+        loraShrinkWide = shrink.kernel("lora_shrink_64", SHARED_BYTES);
+        CudaModule expand = module("lora_expand");
+        loraExpand = expand.kernel("lora_expand_8", SHARED_BYTES);
+        loraExpandWide = expand.kernel("lora_expand_64", SHARED_BYTES);
         CudaModule append = module("rope_append");
         ropeAppend =
                 new Kernel[] {append.kernel("rope_append_64"), append.kernel("rope_append_128")};

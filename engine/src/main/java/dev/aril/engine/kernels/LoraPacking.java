@@ -1,5 +1,7 @@
 package dev.aril.engine.kernels;
 
+import java.util.Arrays;
+
 /** The order of an adapter's values in device memory; {@code lora.cuh} tells it. */
 final class LoraPacking {
     /** Ranks. */
@@ -110,7 +112,7 @@ final class LoraPacking {
 
     /** One scale an output, 0 for those that fill up. */
     static short[] bScales(Int8Pair pair) {
-        return java.util.Arrays.copyOf(
+        return Arrays.copyOf(
                 pair.bScales(), outputTiles(pair.pair().out()) * OUTPUTS);
     }
 }
