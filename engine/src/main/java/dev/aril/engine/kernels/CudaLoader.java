@@ -80,18 +80,17 @@ final class CudaLoader {
         double worst =
                 IntStream.range(0, adapter.length * LowRank.COUNT)
                         .parallel()
-                        .mapToDouble(
-                                i -> {
-                                    int l = i / LowRank.COUNT;
-                                    int p = i % LowRank.COUNT;
-                                    LowRank pair = adapter[l][p];
-                                    if (pair == null) {
-                                        return 0;
-                                    }
-                                    Int8Pair one = Int8Pair.of(pair);
-                                    coded[l][p] = one;
-                                    return one.error();
-                                })
+                        .mapToDouble(i -> {
+                            int l = i / LowRank.COUNT;
+                            int p = i % LowRank.COUNT;
+                            LowRank pair = adapter[l][p];
+                            if (pair == null) {
+                                return 0;
+                            }
+                            Int8Pair one = Int8Pair.of(pair);
+                            coded[l][p] = one;
+                            return one.error();
+                        })
                         .max()
                         .orElse(0);
         if (worst > AdapterPrecision.INT8_TOLERANCE) {
@@ -262,15 +261,7 @@ final class CudaLoader {
             Arrays.setAll(as, g -> address + (uniform && adapter.length > 0 ? a[0][g] : 0));
             Arrays.setAll(bs, p -> address + (uniform && adapter.length > 0 ? b[0][p] : 0));
             return new CudaAdapter(
-                    address,
-                    bytes,
-                    coded != null,
-                    uniform ? stride : 0,
-                    as,
-                    bs,
-                    octets,
-                    outs,
-                    ins);
+                    address, bytes, coded != null, uniform ? stride : 0, as, bs, octets, outs, ins);
         }
     }
 }

@@ -9,9 +9,9 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * The adapters' part of a step. {@link #write} makes lists of pieces of work, which the kernels walk;
- * the launches depend on a step's capacity and in nothing on its adapters, so that one graph serves
- * every mix.
+ * The adapters' part of a step. {@link #write} makes lists of pieces of work, which the kernels
+ * walk; the launches depend on a step's capacity and in nothing on its adapters, so that one graph
+ * serves every mix.
  *
  * <p>Not thread safe; belongs to the thread that drives the device.
  */
@@ -91,11 +91,13 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
         this.memory = memory;
         this.stream = stream;
         this.processors = processors;
-        this.inlets = new CudaInlet[] {new CudaInlet(memory, stream), new CudaInlet(memory, stream)};
+        this.inlets =
+                new CudaInlet[] {new CudaInlet(memory, stream), new CudaInlet(memory, stream)};
     }
 
     /**
-     * Makes room for any step of so many rows, so that nothing moves afterwards, as a graph demands.
+     * Makes room for any step of so many rows, so that nothing moves afterwards, as a graph
+     * demands.
      *
      * @param rows as many as {@link Width#NARROW} is for, at most
      * @param widestIn of the projections
@@ -327,7 +329,11 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
                 int row = segment.firstRow() + r;
                 shrink(adapter, group, row, count, Math.toIntExact(v), writer);
                 expand(adapter, group, row, count, Math.toIntExact(v), finer, writer);
-                v += (long) parts(adapter.ins()[group.ordinal()]) * count * octets * LoraPacking.OCTET;
+                v +=
+                        (long) parts(adapter.ins()[group.ordinal()])
+                                * count
+                                * octets
+                                * LoraPacking.OCTET;
             }
         }
         return v;
@@ -365,8 +371,7 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
             for (int t = 0; t < tiles; t += each) {
                 int first = t * LoraPacking.OUTPUTS;
                 writer.put(list, adapter.b()[p], adapter.stride(), row, v, first, count, all);
-                writer.more(
-                        list, before, octets, s, Math.min(each, tiles - t), adapter.int8());
+                writer.more(list, before, octets, s, Math.min(each, tiles - t), adapter.int8());
             }
             before += octets;
         }
@@ -383,7 +388,10 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
                 int octets = adapter.octets()[p];
                 if (octets > 0) {
                     int each = tilesOf(octets);
-                    items += tiles * ((LoraPacking.outputTiles(adapter.outs()[p]) + each - 1) / each);
+                    items +=
+                            tiles
+                                    * ((LoraPacking.outputTiles(adapter.outs()[p]) + each - 1)
+                                            / each);
                 }
             }
         }
@@ -399,7 +407,10 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
         return processors * (layout.width() == Width.WIDE ? 2 : capacity < 8 ? 1 : 3);
     }
 
-    /** What {@link #shrink} and {@link #expand} put first: where the group's list is, and its length. */
+    /**
+     * What {@link #shrink} and {@link #expand} put first: where the group's list is, and its
+     * length.
+     */
     private void begin(LoraGroup group, boolean expand) {
         long lists = inlets[layout.width().ordinal()].address();
         arguments
@@ -421,13 +432,7 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
         }
         boolean wide = layout.width() == Width.WIDE;
         begin(group, false);
-        arguments
-                .put(in.plain())
-                .put(v)
-                .put(in.columns())
-                .put(layer)
-                .put(group.ordinal())
-                .put(0);
+        arguments.put(in.plain()).put(v).put(in.columns()).put(layer).put(group.ordinal()).put(0);
         Kernel kernel = wide ? programs.loraShrinkWide : programs.loraShrink;
         int shared = wide ? SHRINK_WIDE : SHRINK_NARROW;
         parts = parts(in.columns());

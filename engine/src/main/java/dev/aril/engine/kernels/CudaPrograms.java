@@ -15,6 +15,7 @@ final class CudaPrograms implements AutoCloseable {
     final Kernel embed = module("embed").kernel("embed");
     final Kernel normalize = module("normalize").kernel("normalize", SHARED_BYTES);
     final Kernel silu = module("silu").kernel("silu");
+
     /** The adapters' kernels, for few rows of an adapter and for many. */
     final Kernel loraShrink;
 

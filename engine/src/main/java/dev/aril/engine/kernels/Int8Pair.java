@@ -1,6 +1,6 @@
 package dev.aril.engine.kernels;
 
-import java.util.Random;
+import java.util.SplittableRandom;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -31,8 +31,11 @@ record Int8Pair(LowRank pair, float[] aScales, float[] magnitudes, short[] bScal
             aScales[r] = most / LARGEST;
         }
         double[] squares = new double[rank];
-        for (int i = 0; i < pair.b().length; i++) {
-            squares[i % rank] += (double) pair.b()[i] * pair.b()[i];
+        for (int n = 0; n < pair.out(); n++) {
+            for (int r = 0; r < rank; r++) {
+                float x = pair.b()[n * rank + r];
+                squares[r] += (double) x * x;
+            }
         }
         for (int r = 0; r < rank; r++) {
             magnitudes[r] = (float) Math.sqrt(squares[r] / pair.out());
@@ -57,17 +60,18 @@ record Int8Pair(LowRank pair, float[] aScales, float[] magnitudes, short[] bScal
         return (short) (Float.floatToRawIntBits(x) + 0xFFFF >>> 16);
     }
 
-    private static int code(float x, float scale) {
-        return Math.clamp(Math.round(divided(x, scale)), -LARGEST, LARGEST);
+    private static int code(float x) {
+        int rounded = (int) (x + InputSpec.ROUND - InputSpec.ROUND);
+        return Math.max(-LARGEST, Math.min(LARGEST, rounded));
     }
 
     int a(int r, int k) {
-        return code(pair.a()[r * pair.in() + k], aScales[r]);
+        return code(pair.a()[r * pair.in() + k] * divided(1, aScales[r]));
     }
 
     int b(int n, int r) {
-        float x = divided(pair.b()[n * pair.rank() + r], magnitudes[r]);
-        return code(x, HostMemory.bf16(bScales[n]));
+        float inverse = divided(1, HostMemory.bf16(bScales[n]) * magnitudes[r]);
+        return code(pair.b()[n * pair.rank() + r] * inverse);
     }
 
     /** Of a rank's shrunk values. */
@@ -83,10 +87,10 @@ record Int8Pair(LowRank pair, float[] aScales, float[] magnitudes, short[] bScal
         int rank = pair.rank();
         int in = pair.in();
         int probes = PROBES.length();
-        Random random = new Random(1);
+        SplittableRandom random = new SplittableRandom(1);
         float[] inputs = new float[in * probes];
         for (int i = 0; i < inputs.length; i++) {
-            inputs[i] = random.nextBoolean() ? 1 : -1;
+            inputs[i] = random.nextInt() < 0 ? 1 : -1;
         }
         FloatVector[] exact = new FloatVector[rank];
         FloatVector[] coded = new FloatVector[rank];
@@ -94,10 +98,12 @@ record Int8Pair(LowRank pair, float[] aScales, float[] magnitudes, short[] bScal
             FloatVector v = FloatVector.zero(PROBES);
             FloatVector w = v;
             float scale = aScales[r];
+            float inverse = divided(1, scale);
             for (int k = 0; k < in; k++) {
+                float value = pair.a()[r * in + k];
                 FloatVector x = FloatVector.fromArray(PROBES, inputs, k * probes);
-                v = x.fma(FloatVector.broadcast(PROBES, pair.a()[r * in + k]), v);
-                w = x.fma(FloatVector.broadcast(PROBES, a(r, k) * scale), w);
+                v = x.fma(FloatVector.broadcast(PROBES, value), v);
+                w = x.fma(FloatVector.broadcast(PROBES, code(value * inverse) * scale), w);
             }
             exact[r] = v;
             coded[r] = w.mul(magnitudes[r]);

@@ -112,7 +112,6 @@ final class LoraPacking {
 
     /** One scale an output, 0 for those that fill up. */
     static short[] bScales(Int8Pair pair) {
-        return Arrays.copyOf(
-                pair.bScales(), outputTiles(pair.pair().out()) * OUTPUTS);
+        return Arrays.copyOf(pair.bScales(), outputTiles(pair.pair().out()) * OUTPUTS);
     }
 }
