@@ -11,28 +11,9 @@
 constexpr int kGroup = 128;         // channels that share a scale; also the number of outliers
 constexpr int kCodeBytes = 8 * kGroup + 8 * 4;  // a group's codes and scales of 8 rows: int4.cuh
 constexpr int kBlockTokens = 16;    // positions in a KV block
-constexpr int kProjections = 7;     // of a layer, as LowRank numbers them
-constexpr int kMaxRank = 256;       // floats between two rows of shrunk inputs
 constexpr float kRound = 12582912.0f;  // added and taken away it rounds to nearest, ties to even
 constexpr float kTiny = 1e-5f;
 constexpr unsigned kAllLanes = 0xffffffffu;
-
-// One projection of one adapter: y += b·(a·x). rank 0 where it is not adapted.
-struct LowRankPair {
-    const float* a;  // [rank, in]
-    const float* b;  // [out, stride], zero from rank on
-    int rank;
-    int stride;  // rank rounded up to 4
-};
-
-constexpr int kTileRows = 8;
-
-// Up to 8 consecutive rows of one adapter; rows in no tile have none.
-struct Tile {
-    const LowRankPair* adapter;  // [layers, 7]
-    int firstRow;
-    int count;
-};
 
 // What a step holds; the grids are those of the step's bucket.
 struct StepHead {

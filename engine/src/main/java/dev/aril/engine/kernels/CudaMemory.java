@@ -65,23 +65,6 @@ final class CudaMemory {
     record DeviceTable(int rows, int columns, long address) implements Kernels.Table {}
 
     /**
-     * @param address one piece with all matrices
-     * @param pairs where in it the table [layers][{@link LowRank#COUNT}] of a, b, rank begins
-     * @param strides [layers][{@link LowRank#COUNT}] ranks rounded up to 4, 0 where not adapted
-     */
-    record DeviceAdapter(long address, long pairs, int[][] strides, long bytes)
-            implements Kernels.Adapter {
-        /** The largest of a layer's first .. first + count - 1. */
-        int stride(int layer, int first, int count) {
-            int most = 0;
-            for (int p = first; p < first + count; p++) {
-                most = Math.max(most, strides[layer][p]);
-            }
-            return most;
-        }
-    }
-
-    /**
      * @param values [layers, blocks, heads] runs: cache.cuh
      */
     record DeviceCache(KvShape shape, long values) implements Kernels.KvCache {

@@ -15,10 +15,22 @@ final class CudaPrograms implements AutoCloseable {
     final Kernel embed = module("embed").kernel("embed");
     final Kernel normalize = module("normalize").kernel("normalize", SHARED_BYTES);
     final Kernel silu = module("silu").kernel("silu");
-    final Kernel loraShrink = module("lora_shrink").kernel("lora_shrink");
 
-    final Kernel loraExpand = module("lora_expand").kernel("lora_expand");
+    /** The adapters' kernels, for few rows of an adapter and for many. */
+    final Kernel loraShrink;
 
+    final Kernel loraShrinkWide;
+    final Kernel loraExpand;
+    final Kernel loraExpandWide;
+
+    CudaPrograms() {
+        CudaModule shrink = module("lora_shrink");
+        loraShrink = shrink.kernel("lora_shrink_8", SHARED_BYTES);
+        loraShrinkWide = shrink.kernel("lora_shrink_64", SHARED_BYTES);
+        CudaModule expand = module("lora_expand");
+        loraExpand = expand.kernel("lora_expand_8", SHARED_BYTES);
+        loraExpandWide = expand.kernel("lora_expand_64", SHARED_BYTES);
+    }
 
     /** Whether this build has kernels at all. */
     static boolean packaged() {

@@ -287,6 +287,78 @@ abstract class KernelsContract {
         assertThat(Math.sqrt(error / signal)).isLessThan(2e-2);
     }
 
+    /**
+     * Every kind of rank in one batch, segments longer than a tile, rows without adapter, and some
+     * projections not adapted: close to the reference, whose weights and inputs may have more bits
+     * than a device keeps, and each row the same bits alone.
+     */
+    @Test
+    void adaptersOfEveryRank() {
+        int in = 384;
+        int out = 260;
+        int[] ranks = {1, 3, 8, 16, 24, 64, 0, 200, 256};
+        int[] lengths = {1, 9, 2, 70, 1, 8, 3, 5, 33};
+        int count = Arrays.stream(lengths).sum();
+        List<@Nullable LowRank[][]> adapters = new ArrayList<>();
+        for (int rank : ranks) {
+            @Nullable LowRank[] layer = new LowRank[LowRank.COUNT];
+            if (rank > 0) {
+                layer[LowRank.O] = pair(rank, in, out);
+            }
+            adapters.add(new LowRank[][] {layer});
+        }
+        LinearWeights base = bf16(out, in);
+        float[] x = normal(count * in);
+        float[] expected = adapt(reference, base, adapters, lengths, x, 0, count, out);
+        float[] actual = adapt(kernels, base, adapters, lengths, x, 0, count, out);
+        assertMostlyClose(actual, expected);
+        for (int row = 0; row < count; row += 3) {
+            float[] own = Arrays.copyOfRange(x, row * in, (row + 1) * in);
+            float[] alone = adapt(kernels, base, adapters, lengths, own, row, 1, out);
+            assertThat(alone).isEqualTo(Arrays.copyOfRange(actual, row * out, (row + 1) * out));
+        }
+    }
+
+    /** Rows first .. first + count - 1 of a batch of those lengths through one projection. */
+    private static float[] adapt(
+            Kernels k,
+            LinearWeights base,
+            List<@Nullable LowRank[][]> adapters,
+            int[] lengths,
+            float[] x,
+            int first,
+            int count,
+            int out) {
+        List<Rows.Segment> segments = new ArrayList<>();
+        int at = 0;
+        for (int s = 0; s < lengths.length; s++) {
+            int from = Math.max(at, first);
+            int to = Math.min(at + lengths[s], first + count);
+            if (from < to) {
+                segments.add(new Rows.Segment(from - first, to - from, k.load(adapters.get(s))));
+            }
+            at += lengths[s];
+        }
+        Rows plain = oneSpan(count);
+        Rows rows =
+                new Rows(
+                        plain.tokens(),
+                        plain.positions(),
+                        plain.spans(),
+                        segments.toArray(Rows.Segment[]::new));
+        int in = x.length / count;
+        float[] ones = new float[in];
+        Arrays.fill(ones, 1f);
+        Matrix hidden = k.matrix(count, in);
+        k.write(hidden, x);
+        Activation a = k.activation(count, in, null);
+        k.normalize(rows, hidden, ones, 1e-5f, a);
+        Matrix y = k.matrix(count, out);
+        k.write(y, new float[count * out]);
+        k.projectAdd(rows, a, k.load(base), 0, LowRank.O, y);
+        return k.read(y, count);
+    }
+
     /** The promise that neighbours never change a sequence: bit for bit. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
