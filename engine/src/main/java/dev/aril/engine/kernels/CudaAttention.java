@@ -70,9 +70,10 @@ final class CudaAttention implements AutoCloseable {
             return new Lists(rows.count(), items, tiles, tiled);
         }
 
-        /** The most that decode rows of sequences up to a length need. */
-        static Lists ofDecode(int rows, int length) {
-            return new Lists(rows, rows * ((length + CHUNK - 1) / CHUNK), 0, 0);
+        /** Room for a few more: so that few steps differ in what they need. */
+        Lists upTo(int most) {
+            int items = Math.max(most, Integer.highestOneBit(2 * this.items - 1));
+            return new Lists(most, items, tiles, tiled);
         }
 
         /** Slots that attention leaves for the merge. */
@@ -98,6 +99,7 @@ final class CudaAttention implements AutoCloseable {
     private final CudaStream stream;
     private final Arguments arguments;
     private final Consumer<DeviceActivation> input;
+    private final Runnable moving;
     private final boolean hopper;
     private final int multiprocessors;
     private final List<CudaModule> modules = new ArrayList<>();
@@ -119,17 +121,20 @@ final class CudaAttention implements AutoCloseable {
     /**
      * @param arguments what launches are made with
      * @param input puts the struct Input of device.cuh there
+     * @param moving told before memory moves that recorded launches name
      */
     CudaAttention(
             CudaContext context,
             DeviceMemory memory,
             CudaStream stream,
             Arguments arguments,
-            Consumer<DeviceActivation> input) {
+            Consumer<DeviceActivation> input,
+            Runnable moving) {
         this.memory = memory;
         this.stream = stream;
         this.arguments = arguments;
         this.input = input;
+        this.moving = moving;
         hopper = context.device().major() == 9;
         multiprocessors = context.multiprocessors();
         append = kernels("rope_append", "rope_append_", "", new int[] {0, 0});
@@ -265,16 +270,13 @@ final class CudaAttention implements AutoCloseable {
         }
     }
 
-    /**
-     * Makes room for what attention leaves for the merge.
-     *
-     * @return whether its address changed, which a captured graph must know
-     */
-    boolean reserve(int slots, int heads, int headDim) {
+    /** Makes room for what attention leaves for the merge. */
+    private void reserve(int slots, int heads, int headDim) {
         long bytes = 4L * slots * heads * (headDim + 2);
         if (bytes <= partBytes) {
-            return false;
+            return;
         }
+        moving.run();
         if (partBytes > 0) {
             stream.synchronize(); // nobody reads the old one
             memory.free(parts);
@@ -282,7 +284,6 @@ final class CudaAttention implements AutoCloseable {
         }
         parts = memory.allocate(bytes);
         partBytes = bytes;
-        return true;
     }
 
     /**

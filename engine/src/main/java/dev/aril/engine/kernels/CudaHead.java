@@ -135,16 +135,22 @@ final class CudaHead implements AutoCloseable {
         return new DeviceHead(w.out(), w.in(), weights, rowScales, slabs);
     }
 
+    /** Whether so many sampled rows take no more memory. */
+    boolean hasRoom(DeviceHead head, int rows) {
+        return roundUp(rows, TOKENS[TOKENS.length - 1]) <= capacity
+                && head.slabs() * SLAB_BYTES * head.parts() <= rowBytes;
+    }
+
     /**
      * Makes room for so many sampled rows. What was captured into a graph before is invalid
      * afterwards if there was not room already.
      */
     void reserve(DeviceHead head, int rows) {
-        int bytes = head.slabs() * SLAB_BYTES * head.parts();
-        int padded = roundUp(rows, TOKENS[TOKENS.length - 1]);
-        if (padded <= capacity && bytes <= rowBytes) {
+        if (hasRoom(head, rows)) {
             return;
         }
+        int bytes = head.slabs() * SLAB_BYTES * head.parts();
+        int padded = roundUp(rows, TOKENS[TOKENS.length - 1]);
         if (capacity > 0) {
             stream.synchronize(); // nobody reads the old ones
             memory.free(parts);

@@ -7,13 +7,14 @@ import dev.aril.cuda.CudaContext;
 import dev.aril.cuda.CudaDevice;
 import dev.aril.cuda.CudaEvent;
 import dev.aril.cuda.CudaException;
+import dev.aril.cuda.CudaGraph;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
 import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
+import dev.aril.engine.kernels.CudaAttention.Lists;
 import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
-import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
 import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
 import dev.aril.engine.kernels.CudaMemory.DeviceCache;
 import dev.aril.engine.kernels.CudaMemory.DeviceHead;
@@ -22,6 +23,7 @@ import dev.aril.engine.kernels.CudaMemory.DeviceTable;
 import java.nio.ByteBuffer;
 import java.nio.ShortBuffer;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +50,25 @@ public final class CudaKernels implements Kernels {
 
     private static final int TIMED_ROUNDS = 9;
 
+    /** The struct StepHead, whose last int are the samples. */
+    private static final int HEAD_BYTES = 16;
+
+    /** Rows of the steps that are recorded: steps of fewer are filled up with nothing. */
+    private static final int[] RECORDED = {
+        1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256
+    };
+
+    private static final int MOST_RECORDED = RECORDED[RECORDED.length - 1];
+
+    /**
+     * A recorded step of decodes.
+     *
+     * @param most what its kernels' grids are made for
+     * @param adapted whether any of them has an adapter
+     * @param place where the step's lists lie
+     */
+    private record Recorded(Lists most, boolean adapted, long place) {}
+
     /** Far beyond what any cache holds. */
     private static final long COPIED_BYTES = 512L << 20;
 
@@ -60,11 +81,13 @@ public final class CudaKernels implements Kernels {
     private final CudaGemm gemm;
     private final CudaStep step;
     private final CudaAttention attention;
+    private final CudaLora lora;
     private final Arguments arguments = new Arguments();
     private final Scratch keyValue = new Scratch();
     private final Scratch gateUp = new Scratch();
     private final Scratch shrunk = new Scratch();
     private final Scratch parts = new Scratch();
+    private final Scratch chosen = new Scratch();
     private final CudaInlet picked;
 
     /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
@@ -72,6 +95,25 @@ public final class CudaKernels implements Kernels {
 
     private final CudaHead head;
     private final CudaSampler sampler;
+
+    /** Void once memory that they name is given back or replaced. */
+    private final Map<Recorded, CudaGraph> graphs = new HashMap<>();
+
+    /** Rows that inputs have memory for. */
+    private int mostRows;
+
+    /** Rows of logits that the step's kernels are made for. */
+    private int samples;
+
+    /** Whether a step's operations are being recorded, or run to be recorded next. */
+    private boolean recorded;
+
+    /** Whether room for the adapters' lists was made, of which recorded steps have the address. */
+    private boolean reserved;
+
+    private int widestIn;
+    private int widestOut;
+
     private PinnedBuffer transfer;
     private @Nullable Matrix drawn;
     private long ids;
@@ -86,6 +128,7 @@ public final class CudaKernels implements Kernels {
         long floats(long count) {
             if (4 * count > size) {
                 if (size > 0) {
+                    forget();
                     stream.synchronize(); // nobody reads the old one
                     memory.free(address);
                     size = 0;
@@ -105,6 +148,15 @@ public final class CudaKernels implements Kernels {
      *     the reason
      */
     public CudaKernels(long bytes) {
+        this(bytes, AdapterPrecision.BF16);
+    }
+
+    /**
+     * As the other.
+     *
+     * @param precision how adapters are kept
+     */
+    public CudaKernels(long bytes, AdapterPrecision precision) {
         Optional<String> reason = unusable();
         if (reason.isPresent() || !(CudaDevice.first() instanceof CudaDevice.Usable device)) {
             throw new IllegalStateException("no GPU to run on: " + reason.orElse("none"));
@@ -116,13 +168,14 @@ public final class CudaKernels implements Kernels {
         transfer = new PinnedBuffer(1 << 20);
         programs = new CudaPrograms();
         uploads = new CudaUploads(context);
-        loader = new CudaLoader(memory, uploads);
+        loader = new CudaLoader(memory, uploads, precision);
         gemm = new CudaGemm(context, memory, uploads, stream);
-        step = new CudaStep(memory, stream);
-        attention = new CudaAttention(context, memory, stream, arguments, this::put);
+        attention = new CudaAttention(context, memory, stream, arguments, this::put, this::forget);
         picked = new CudaInlet(memory, stream);
         head = new CudaHead(context, memory, uploads, stream);
         sampler = new CudaSampler(context, memory, stream);
+        lora = new CudaLora(programs, memory, stream, context.multiprocessors(), this::forget);
+        step = new CudaStep(memory, stream, sampler, lora);
     }
 
     private DeviceMemory arena(long bytes) {
@@ -161,7 +214,18 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public Matrix matrix(int rows, int columns) {
+        forget();
         return new DeviceMatrix(rows, columns, memory.allocate(4L * rows * columns));
+    }
+
+    /** Recorded steps name memory that is about to be replaced. */
+    private void forget() {
+        if (!graphs.isEmpty()) {
+            bind();
+            stream.synchronize();
+            graphs.values().forEach(CudaGraph::close);
+            graphs.clear();
+        }
     }
 
     @Override
@@ -169,6 +233,7 @@ public final class CudaKernels implements Kernels {
         if (4L * columns > CudaPrograms.SHARED_BYTES && !wide(columns)) {
             throw new IllegalArgumentException("a layer's input may not be " + columns + " wide");
         }
+        mostRows = Math.max(mostRows, rows);
         int capacity = roundUp(rows, CudaGemm.ROWS);
         long plain = memory.allocate(2L * capacity * columns);
         if (spec == null) {
@@ -238,6 +303,8 @@ public final class CudaKernels implements Kernels {
     @Override
     public Linear load(LinearWeights weights) {
         bind();
+        widestIn = Math.max(widestIn, weights.in());
+        widestOut = Math.max(widestOut, weights.out());
         return switch (weights) {
             case LinearWeights.Bf16 w -> {
                 require(w.in() % 64 == 0, "the input width of a bf16 layer", "of 64", w.in());
@@ -270,7 +337,7 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public void unload(Adapter adapter) {
-        memory.free(((DeviceAdapter) adapter).address());
+        memory.free(((CudaAdapter) adapter).address());
     }
 
     @Override
@@ -356,6 +423,49 @@ public final class CudaKernels implements Kernels {
         step.take(rows);
     }
 
+    @Override
+    public void step(Rows rows, int[] sampled, List<Draw> next, Runnable operations) {
+        bind();
+        if (rows.spans().length < rows.count() || rows.count() > MOST_RECORDED) {
+            step.take(rows, Lists.of(rows), sampled, next);
+            samples = sampled.length;
+            operations.run();
+            return;
+        }
+        Lists most = Lists.of(rows).upTo(capacity(rows.count()));
+        if (!reserved) {
+            reserved = true;
+            lora.reserve(MOST_RECORDED, widestIn, widestOut);
+        }
+        step.take(rows, most, sampled, next);
+        samples = most.rows();
+        Recorded key = new Recorded(most, rows.segments().length > 0, step.place());
+        CudaGraph graph = graphs.get(key);
+        if (graph == null) {
+            recorded = true;
+            try {
+                // once by itself, which takes the memory that its size needs
+                operations.run();
+                graphs.put(key, stream.record(operations));
+            } finally {
+                recorded = false;
+            }
+        } else {
+            stream.launch(graph);
+            draws = next;
+        }
+    }
+
+    /** Rows to record a step for: few sizes, so that few steps are recorded. */
+    private int capacity(int rows) {
+        for (int size : RECORDED) {
+            if (size >= rows && size <= mostRows) {
+                return size;
+            }
+        }
+        return rows;
+    }
+
     private void launch(CudaModule.Kernel kernel, int x, int y, int z, int block, int shared) {
         if (y > 0 && x > 0 && z > 0) {
             stream.launch(kernel, x, y, z, block, shared, arguments);
@@ -388,7 +498,7 @@ public final class CudaKernels implements Kernels {
                 .put(((DeviceMatrix) hidden).address())
                 .put(t.columns())
                 .put(0);
-        launch(programs.embed, (t.columns() + 1023) / 1024, rows.count(), 1, 128, 0);
+        launch(programs.embed, (t.columns() + 1023) / 1024, step.capacity(), 1, 128, 0);
     }
 
     @Override
@@ -403,8 +513,9 @@ public final class CudaKernels implements Kernels {
                 .put(constant(weight));
         put(to);
         arguments.put(epsilon).put(0);
-        int blocks = Math.clamp(NORM_BLOCKS / Math.max(1, rows.count()), 1, 4);
-        launch(programs.normalize, blocks, rows.count(), 1, 512, shared);
+        int count = step.capacity();
+        int blocks = Math.clamp(NORM_BLOCKS / Math.max(1, count), 1, 4);
+        launch(programs.normalize, blocks, count, 1, 512, shared);
     }
 
     /** Bytes for a row; the norm and the end of attention hold one in shared memory. */
@@ -421,36 +532,6 @@ public final class CudaKernels implements Kernels {
     }
 
     /**
-     * The shrink of consecutive projections that read one input.
-     *
-     * @return whether any row's adapter has one of them
-     */
-    private boolean shrink(Rows rows, DeviceActivation in, int layer, int projection, int count) {
-        int stride = 0;
-        for (Rows.Segment segment : rows.segments()) {
-            stride =
-                    Math.max(
-                            stride,
-                            ((DeviceAdapter) segment.adapter()).stride(layer, projection, count));
-        }
-        if (stride == 0) {
-            return false;
-        }
-        long v = shrunk.floats((long) count * rows.count() * CudaLoader.MAX_RANK);
-        arguments
-                .begin()
-                .put(step.tiles())
-                .put(in.plain())
-                .put(v)
-                .put(in.columns())
-                .put(rows.count())
-                .put(layer)
-                .put(projection);
-        launch(programs.loraShrink, stride, step.tileCount(), count, 256, 0);
-        return true;
-    }
-
-    /**
      * One or more projections of an input, adapters included.
      *
      * @param projection which of the adapters' matrices the first is; the others follow it
@@ -464,25 +545,19 @@ public final class CudaKernels implements Kernels {
             boolean add,
             long[] outputs,
             Linear... linears) {
-        boolean adapted = shrink(rows, in, layer, projection, linears.length);
-        gemm.run(rows.count(), in, add, outputs, linears);
+        // a recorded step serves any adapters
+        boolean adapted = rows.segments().length > 0 && (recorded || lora.adapted(projection));
         if (adapted) {
-            expand(rows, layer, projection, outputs, linears);
+            lora.shrink(step, in, layer, projection, linears.length);
         }
-    }
-
-    /** Adds the adapters' parts. */
-    private void expand(Rows rows, int layer, int projection, long[] outputs, Linear... linears) {
-        arguments.begin().put(step.tiles()).put(shrunk.address);
-        int blocks = 0;
-        for (int s = 0; s < 3; s++) {
-            boolean there = s < linears.length;
-            int out = there ? linears[s].out() : 0;
-            arguments.put(there ? outputs[s] : 0L).put(out).put(blocks);
-            blocks += roundUp(out, EXPAND) / EXPAND;
+        gemm.run(step.capacity(), in, add, outputs, linears);
+        if (adapted) {
+            int[] widths = new int[linears.length];
+            for (int i = 0; i < widths.length; i++) {
+                widths[i] = linears[i].out();
+            }
+            lora.expand(step, layer, projection, outputs, widths);
         }
-        arguments.put(linears.length).put(rows.count()).put(layer).put(projection);
-        launch(programs.loraExpand, blocks, step.tileCount(), 1, EXPAND, 0);
     }
 
     @Override
@@ -500,7 +575,7 @@ public final class CudaKernels implements Kernels {
         DeviceCache kv = (DeviceCache) cache;
         int headDim = kv.shape().headDim();
         int heads = q.out() / headDim;
-        int count = rows.count();
+        int count = step.capacity();
         long query = ((DeviceMatrix) queries).address();
         long key = keyValue.floats(2L * count * k.out());
         long value = key + 4L * count * k.out();
@@ -550,7 +625,7 @@ public final class CudaKernels implements Kernels {
             throw new IllegalArgumentException(
                     "gate and up must write in the order that down reads");
         }
-        int count = rows.count();
+        int count = step.capacity();
         long g = gateUp.floats(2L * count * to.columns());
         long u = g + 4L * count * to.columns();
         project(
@@ -580,18 +655,26 @@ public final class CudaKernels implements Kernels {
         if (count == 0) {
             return;
         }
-        ByteBuffer to = picked.open(16 + 4 * count);
-        to.putInt(12, count);
-        to.slice(16, 4 * count).order(to.order()).asIntBuffer().put(0, rowIndexes);
-        picked.send(16 + 4 * count);
+        boolean own = step.wants(rowIndexes);
+        int most = own ? samples : count;
+        DeviceHead weights = (DeviceHead) head;
+        if (!this.head.hasRoom(weights, most)) {
+            forget();
+        }
+        if (!own) {
+            ByteBuffer to = picked.open(HEAD_BYTES + 4 * count);
+            to.putInt(HEAD_BYTES - 4, count);
+            to.slice(HEAD_BYTES, 4 * count).order(to.order()).asIntBuffer().put(0, rowIndexes);
+            picked.send(HEAD_BYTES + 4 * count);
+        }
         this.head.run(
-                picked.address(),
-                count,
-                picked.address() + 16,
+                own ? step.head() : picked.address(),
+                most,
+                own ? step.picked() : picked.address() + HEAD_BYTES,
                 ((DeviceMatrix) hidden).address(),
                 constant(weight),
                 epsilon,
-                (DeviceHead) head,
+                weights,
                 ((DeviceMatrix) logits).address());
     }
 
@@ -659,14 +742,22 @@ public final class CudaKernels implements Kernels {
     public void sample(Matrix logits, List<Draw> next) {
         bind();
         int count = next.size();
-        int bytes = 16 + CudaSampler.bytes(count);
-        ByteBuffer to = picked.open(bytes);
-        to.putInt(12, count);
-        sampler.write(to, 16, next);
-        picked.send(bytes);
+        boolean own = step.draws(next);
+        int most = own ? samples : count;
+        if (!own) {
+            int bytes = HEAD_BYTES + CudaSampler.bytes(count);
+            ByteBuffer to = picked.open(bytes);
+            to.putInt(HEAD_BYTES - 4, count);
+            sampler.write(to, HEAD_BYTES, next);
+            picked.send(bytes);
+        }
         long from = ((DeviceMatrix) logits).address();
-        ids = parts.floats(count);
-        sampler.run(picked.address(), count, logits.columns(), from, picked.address() + 16, ids);
+        long head = own ? step.head() : picked.address();
+        long rows = own ? step.parameters() : picked.address() + HEAD_BYTES;
+        ids = chosen.floats(Math.max(most, MOST_RECORDED));
+        if (most > 0) {
+            sampler.run(head, most, logits.columns(), from, rows, ids);
+        }
         drawn = logits;
         draws = next;
     }
@@ -721,6 +812,8 @@ public final class CudaKernels implements Kernels {
                         sampler::close,
                         transfer::close,
                         gemm::close,
+                        lora::close,
+                        attention::close,
                         programs::close,
                         stream::close,
                         memory::close,

@@ -67,6 +67,7 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
     private final DeviceMemory memory;
     private final CudaStream stream;
     private final int processors;
+    private final Runnable moving;
     private final Arguments arguments = new Arguments();
 
     /** By width: a long prompt's lists do not move those that graphs were recorded with. */
@@ -85,8 +86,15 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
 
     /**
      * @param processors of the device
+     * @param moving told before memory moves that recorded launches name
      */
-    CudaLora(CudaPrograms programs, DeviceMemory memory, CudaStream stream, int processors) {
+    CudaLora(
+            CudaPrograms programs,
+            DeviceMemory memory,
+            CudaStream stream,
+            int processors,
+            Runnable moving) {
+        this.moving = moving;
         this.programs = programs;
         this.memory = memory;
         this.stream = stream;
@@ -302,6 +310,7 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
 
     private void reserve(long floats) {
         if (floats > room) {
+            moving.run();
             if (room > 0) {
                 stream.synchronize(); // nobody reads the old one
                 memory.free(v);

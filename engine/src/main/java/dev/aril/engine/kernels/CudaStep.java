@@ -1,43 +1,122 @@
 package dev.aril.engine.kernels;
 
+import static dev.aril.engine.kernels.CudaMemory.roundUp;
+
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
 import dev.aril.engine.kernels.CudaAttention.Lists;
-import dev.aril.engine.kernels.CudaMemory.DeviceAdapter;
 import java.nio.ByteBuffer;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A step's rows on the device: one copy a step of all that its kernels look up. */
+/**
+ * All that a step's kernels look up, in one copy. Where it lies depends on the step's capacity
+ * alone, and a kernel reads from it how much there is: so one recorded graph serves every step of a
+ * capacity.
+ */
 final class CudaStep implements AutoCloseable {
-    /** Rows of one adapter that a thread block of the adapters' kernels takes. */
-    private static final int TILE_ROWS = 8;
+    /** The struct StepHead: rows, items, tiles, samples. */
+    private static final int HEAD_BYTES = 16;
+
+    private static final int ITEMS = 4;
+    private static final int TILES = 8;
+    private static final int SAMPLES = 12;
+
+    /** Lists begin at multiples of this. */
+    private static final int ALIGNMENT = 16;
+
+    private static final int[] NONE = {};
+
+    /** A list that one operation's kernels walk. */
+    interface Part {
+        /** What its entries take at most. */
+        int bytes(int capacity);
+
+        /**
+         * Writes its entries.
+         *
+         * @return how many
+         */
+        int write(ByteBuffer to, int at, Rows rows);
+    }
 
     private final CudaInlet inlet;
+    private final CudaSampler sampler;
+    private final Part lora;
     private @Nullable Rows rows;
+    private int[] sampled = NONE;
+    private List<Draw> draws = List.of();
+    private int capacity;
 
-    private int tileCount;
-    private int tiles;
     private int tokens;
     private int positions;
     private int tables;
-    private int blocks;
+    private int picked;
+    private int parameters;
+    private int tiles;
     private int lists;
+    private int blocks;
     private Lists place = new Lists(0, 0, 0, 0);
 
-    CudaStep(DeviceMemory memory, CudaStream stream) {
+    /**
+     * @param lora writes what {@link #tiles} names
+     */
+    CudaStep(DeviceMemory memory, CudaStream stream, CudaSampler sampler, Part lora) {
         inlet = new CudaInlet(memory, stream);
+        this.sampler = sampler;
+        this.lora = lora;
     }
 
-    /** Copies the rows unless they are those of the last call. */
+    /** Copies the rows alone, unless they are those of the last call. */
     void take(Rows next) {
-        if (next == rows) {
-            return;
+        if (next != rows) {
+            take(next, Lists.of(next), NONE, List.of());
         }
-        layout(next);
-        int bytes = lists + place.bytes();
-        write(next, inlet.open(bytes));
-        inlet.send(bytes);
+    }
+
+    /**
+     * Copies a step.
+     *
+     * @param most what the kernels' grids are made for, at least what there is
+     * @param wanted the rows whose logits are wanted
+     * @param draws how their ids are chosen
+     */
+    void take(Rows next, Lists most, int[] wanted, List<Draw> draws) {
+        layout(most);
+        int end = blocks;
+        for (Rows.Span span : next.spans()) {
+            end += 4 * used(next, span);
+        }
+        ByteBuffer to = inlet.open(end);
+        int[] begins = new int[next.count()];
+        write(next, to, begins);
+        CudaAttention.write(next, most, to, lists, begins);
+        for (int i = 0; i < wanted.length; i++) {
+            to.putInt(picked + 4 * i, wanted[i]);
+        }
+        sampler.write(to, parameters, draws);
+        to.putInt(0, next.count());
+        to.putInt(ITEMS, Lists.of(next).items());
+        to.putInt(TILES, lora.write(to, tiles, next));
+        to.putInt(SAMPLES, wanted.length);
+        inlet.send(end);
         rows = next;
+        sampled = wanted;
+        this.draws = draws;
+    }
+
+    private void layout(Lists room) {
+        int most = room.rows();
+        place = room;
+        capacity = most;
+        tokens = HEAD_BYTES;
+        positions = tokens + 4 * most;
+        tables = positions + 4 * most;
+        picked = tables + 4 * most;
+        parameters = roundUp(picked + 4 * most, ALIGNMENT);
+        tiles = roundUp(parameters + CudaSampler.bytes(most), ALIGNMENT);
+        lists = roundUp(tiles + lora.bytes(most), ALIGNMENT);
+        blocks = roundUp(lists + room.bytes(), ALIGNMENT);
     }
 
     /** Blocks a span's rows look into; its table may hold more. */
@@ -46,58 +125,70 @@ final class CudaStep implements AutoCloseable {
         return last / Kernels.BLOCK_TOKENS + 1;
     }
 
-    private void layout(Rows next) {
-        int count = next.count();
-        tileCount = 0;
-        for (Rows.Segment segment : next.segments()) {
-            tileCount += (segment.count() + TILE_ROWS - 1) / TILE_ROWS;
-        }
-        tiles = 16;
-        tokens = tiles + 16 * tileCount;
-        positions = tokens + 4 * count;
-        tables = positions + 4 * count;
-        blocks = tables + 4 * count;
-        int end = blocks;
-        for (Rows.Span span : next.spans()) {
-            end += 4 * used(next, span);
-        }
-        lists = CudaMemory.roundUp(end, 16);
-        place = Lists.of(next);
-    }
-
-    private void write(Rows next, ByteBuffer to) {
-        to.putInt(0, next.count()).putInt(4, place.items()).putInt(8, tileCount).putInt(12, 0);
+    private void write(Rows next, ByteBuffer to, int[] begins) {
         for (int r = 0; r < next.count(); r++) {
             to.putInt(tokens + 4 * r, next.tokens()[r]);
             to.putInt(positions + 4 * r, next.positions()[r]);
         }
         int table = 0;
-        int[] begins = new int[next.count()];
         for (Rows.Span span : next.spans()) {
             for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
-                to.putInt(tables + 4 * r, table);
                 begins[r] = table;
+                to.putInt(tables + 4 * r, table);
             }
             int used = used(next, span);
             for (int b = 0; b < used; b++) {
                 to.putInt(blocks + 4 * table++, span.blocks()[b]);
             }
         }
-        CudaAttention.write(next, place, to, lists, begins);
-        int tile = tiles;
-        for (Rows.Segment segment : next.segments()) {
-            long pairs = ((DeviceAdapter) segment.adapter()).pairs();
-            for (int r = 0; r < segment.count(); r += TILE_ROWS) {
-                to.putLong(tile, pairs);
-                to.putInt(tile + 8, segment.firstRow() + r);
-                to.putInt(tile + 12, Math.min(TILE_ROWS, segment.count() - r));
-                tile += 16;
-            }
-        }
     }
 
-    int tileCount() {
-        return tileCount;
+    /** Which recorded graphs are for where the step lies now. */
+    long place() {
+        return inlet.address();
+    }
+
+    /** Rows the kernels' grids are made for. */
+    int capacity() {
+        return capacity;
+    }
+
+    /** Whether these are the rows whose logits the step wants. */
+    boolean wants(int[] rowIndexes) {
+        return rowIndexes == sampled && capacity > 0;
+    }
+
+    /** Whether these are the step's draws. */
+    boolean draws(List<Draw> next) {
+        return next == draws && capacity > 0;
+    }
+
+    /** The struct StepHead. */
+    long head() {
+        return inlet.address();
+    }
+
+    long tokens() {
+        return inlet.address() + tokens;
+    }
+
+    long positions() {
+        return inlet.address() + positions;
+    }
+
+    /** [samples] rows whose logits are wanted. */
+    long picked() {
+        return inlet.address() + picked;
+    }
+
+    /** [samples] how they are drawn. */
+    long parameters() {
+        return inlet.address() + parameters;
+    }
+
+    /** What the adapters' kernels walk. */
+    long tiles() {
+        return inlet.address() + tiles;
     }
 
     /** Where attention's kernels find the step. */
@@ -109,24 +200,6 @@ final class CudaStep implements AutoCloseable {
                 positions(),
                 inlet.address() + lists,
                 place);
-    }
-
-    /** The struct StepHead of device.cuh. */
-    long head() {
-        return inlet.address();
-    }
-
-    /** [tileCount] adapter, first row, rows. */
-    long tiles() {
-        return inlet.address() + tiles;
-    }
-
-    long tokens() {
-        return inlet.address() + tokens;
-    }
-
-    long positions() {
-        return inlet.address() + positions;
     }
 
     @Override

@@ -84,6 +84,11 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
     }
 
     @Override
+    public final void step(Rows rows, int[] sampled, List<Draw> draws, Runnable operations) {
+        operations.run();
+    }
+
+    @Override
     public final void sample(Matrix logits, List<Draw> draws) {
         if (sampler == null || sampler.vocabulary() != logits.columns()) {
             sampler = new Sampler(logits.columns());

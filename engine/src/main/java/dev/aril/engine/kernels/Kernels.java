@@ -190,6 +190,16 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
             Matrix logits);
 
     /**
+     * Runs a step. A device may record the operations of a step that only decodes, and do the same
+     * again for later ones without calling them: so they are the same for all steps, and depend on
+     * these rows, sampled rows and draws alone, which they are called with.
+     *
+     * @param sampled as {@link #logits} takes them
+     * @param draws as {@link #sample} takes them
+     */
+    void step(Rows rows, int[] sampled, List<Draw> draws, Runnable operations);
+
+    /**
      * Draws each row's next id, see {@link Sampler}; {@link #sampled} has them.
      *
      * @param logits [draws, vocabulary]; may hold the penalized scores afterwards

@@ -221,6 +221,7 @@ public final class Forward implements StepRunner {
      * @return [sampled.length, vocabulary]
      */
     public float[] run(Rows rows, int[] sampled) {
+        room(sampled.length);
         compute(rows, sampled);
         return kernels.read(logits, sampled.length);
     }
@@ -232,9 +233,28 @@ public final class Forward implements StepRunner {
      * @param draws how, a row each
      */
     public int[] next(Rows rows, int[] sampled, List<Draw> draws) {
-        compute(rows, sampled);
-        kernels.sample(logits, draws);
+        step(rows, sampled, draws);
         return kernels.sampled();
+    }
+
+    private void step(Rows rows, int[] sampled, List<Draw> draws) {
+        room(sampled.length);
+        kernels.step(
+                rows,
+                sampled,
+                draws,
+                () -> {
+                    compute(rows, sampled);
+                    kernels.sample(logits, draws);
+                });
+    }
+
+    private void room(int samples) {
+        if (samples > logits.rows()) {
+            // memory on a device is not given back: grow in few steps
+            int rows = Math.min(hidden.rows(), 4 * logits.rows());
+            logits = kernels.matrix(Math.max(rows, samples), config.vocabulary());
+        }
     }
 
     private void compute(Rows rows, int[] sampled) {
@@ -276,11 +296,6 @@ public final class Forward implements StepRunner {
             kernels.projectAdd(
                     rows, layer.downInput(), layer.get(Projection.DOWN), l, LowRank.DOWN, hidden);
         }
-        if (sampled.length > logits.rows()) {
-            // memory on a device is not given back: grow in few steps
-            int room = Math.min(hidden.rows(), 4 * logits.rows());
-            logits = kernels.matrix(Math.max(room, sampled.length), config.vocabulary());
-        }
         kernels.logits(sampled, hidden, finalNorm, config.normEpsilon(), head, logits);
     }
 
@@ -321,10 +336,7 @@ public final class Forward implements StepRunner {
             }
         }
         Rows rows = new Rows(batch.tokens(), batch.positions(), spans, segments(batch.segments()));
-        return () -> {
-            compute(rows, sampled);
-            kernels.sample(logits, draws);
-        };
+        return () -> step(rows, sampled, draws);
     }
 
     private Rows.Segment[] segments(LoraSegments from) {

@@ -14,6 +14,18 @@ class CudaKernelsTest extends KernelsContract {
                 () -> "no GPU here: " + CudaKernels.unusable().orElse(""));
     }
 
+    /** Kept as bf16, which is what adapters read. */
+    @Override
+    double plainTolerance() {
+        return 0x1p-8;
+    }
+
+    /** Adapters are bf16 and read bf16. */
+    @Override
+    double layerTolerance() {
+        return 0x1p-7;
+    }
+
     @Override
     Kernels kernels() {
         return new CudaKernels(1L << 30);
