@@ -1,12 +1,13 @@
 """The same work by PyTorch in bf16, on the first GPU: what Aril's own benchmark stands beside.
 
-    python3 bench/torch_baseline.py [--only peak,gemm,attention,lora,decode,prefill]
+    python3 bench/torch_baseline.py [--only peak,gemm,head,attention,lora,decode,prefill]
 
 Prints a JSON object a line, {"bench", "case", "us", ...}; about 25 s in all. CUDA graphs, CUDA
 events, medians of 9. What is streamed rotates over 256 MB, so that the L2 cache does not serve it.
 
     peak       bf16 and INT8 products of 8192 x 8192 matrices: what the tensor cores reach
     gemm       cuBLAS bf16 and cuBLASLt fp8
+    head       cuBLAS bf16, without the norm before it
     attention  SDPA: one query token a sequence, and a prompt's (attention-prefill)
     lora       gather and bmm on one 4096 x 4096 projection
     decode     one step of a Llama with random weights, the whole step in one CUDA graph
@@ -116,6 +117,18 @@ def gemm():
                 many,
             )
             put("gemm", name, us, dtype="fp8", n=n, k=k, m=m)
+
+
+def head():
+    k = 4096
+    for name, shape in SHAPES.items():
+        n = shape["vocab"]
+        many = copies(n * k * 2)
+        w = [random(n, k) for _ in range(many)]
+        for m in (1, 16, 64):
+            x = random(m, k)
+            us = time_us(lambda i: x @ w[i].t(), many)
+            put("head", name, us, n=n, k=k, m=m)
 
 
 def attention():
@@ -260,7 +273,13 @@ def prefill():
 
 
 PARTS = dict(
-    peak=peak, gemm=gemm, attention=attention, lora=lora, decode=decode, prefill=prefill
+    peak=peak,
+    gemm=gemm,
+    head=head,
+    attention=attention,
+    lora=lora,
+    decode=decode,
+    prefill=prefill,
 )
 
 if __name__ == "__main__":

@@ -695,24 +695,45 @@ public final class CudaKernels implements Kernels {
     }
 
     /**
-     * Times an operation on the device: calls it so often in a row, 9 times.
+     * Times an operation on the device, without the host's part: many calls are recorded into a
+     * graph, which is replayed 9 times.
      *
-     * @param op given 0 .. repeats - 1, so that it can take turns with its operands
+     * @param op given 0 .. repeats - 1, so that it can take turns with its operands; called once
+     *     with each beforehand
      * @return microseconds a call, median
      */
     public double time(int repeats, IntConsumer op) {
         bind();
+        Runnable all = () -> call(repeats, op);
+        all.run(); // takes the memory it needs, copies what it looks up
+        stream.synchronize();
+        try (CudaGraph graph = stream.record(all)) {
+            return time(() -> stream.launch(graph)) / repeats;
+        }
+    }
+
+    /** As the other, of an operation that copies from the host each time: its calls are queued. */
+    public double timeQueued(int repeats, IntConsumer op) {
+        bind();
+        return time(() -> call(repeats, op)) / repeats;
+    }
+
+    private static void call(int repeats, IntConsumer op) {
+        for (int i = 0; i < repeats; i++) {
+            op.accept(i);
+        }
+    }
+
+    private double time(Runnable round) {
         double[] times = new double[TIMED_ROUNDS];
         try (CudaEvent begin = new CudaEvent();
                 CudaEvent end = new CudaEvent()) {
-            for (int round = -1; round < TIMED_ROUNDS; round++) { // the first warms up
+            for (int i = -1; i < TIMED_ROUNDS; i++) { // the first warms up
                 stream.record(begin);
-                for (int i = 0; i < repeats; i++) {
-                    op.accept(i);
-                }
+                round.run();
                 stream.record(end);
                 stream.synchronize();
-                times[Math.max(round, 0)] = end.millisecondsSince(begin) * 1e3 / repeats;
+                times[Math.max(i, 0)] = end.millisecondsSince(begin) * 1e3;
             }
         }
         Arrays.sort(times);

@@ -177,7 +177,7 @@ public final class Benchmark {
     private void baseline() throws IOException {
         List<String> parts = new ArrayList<>();
         if (options.has(Part.KERNELS)) {
-            parts.addAll(List.of("peak", "gemm", "attention", "lora"));
+            parts.addAll(List.of("peak", "gemm", "head", "attention", "lora"));
         }
         if (options.has(Part.DECODE)) {
             parts.add("decode");

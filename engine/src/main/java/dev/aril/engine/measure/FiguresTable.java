@@ -113,11 +113,11 @@ final class FiguresTable {
                             FiguresTable::timed,
                             List.of()),
                     new Section(
-                            "Other operations on m rows, µs",
+                            "Other operations on m rows, µs (times torch bf16)",
                             List.of("norm", "gate-up", "head"),
                             List.of("bench", "n"),
                             "m",
-                            row -> number(row, "us", 1),
+                            FiguresTable::timed,
                             List.of()),
                     new Section(
                             "Choice of the next ids from m rows' logits, µs",

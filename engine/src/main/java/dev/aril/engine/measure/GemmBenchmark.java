@@ -16,6 +16,7 @@ import dev.aril.engine.kernels.Rows;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.Projection;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -136,30 +137,43 @@ record GemmBenchmark(KernelBench bench, int[] gemmRows, int[] opRows, int[] head
         }
     }
 
+    /** As a quantized model has it: in INT8 where the device can. */
     private void head(Product p) {
         Kernels kernels = bench.kernels();
         short[] bits = RandomWeights.bf16(Math.multiplyExact(p.out, p.in), new SplittableRandom(4));
-        double weights = 2.0 * bits.length;
-        int copies = bench.copies(weights);
-        Linear[] heads = load(new LinearWeights.Bf16(p.out, p.in, bits), copies);
+        LinearWeights.Bf16 random = new LinearWeights.Bf16(p.out, p.in, bits);
+        long before = bench.meter().usedBytes();
+        Linear first = kernels.loadHead(random, true);
+        long taken = bench.meter().usedBytes() - before;
+        double weights = taken > 0 ? taken : 2.0 * bits.length;
+        Linear[] heads = new Linear[bench.copies(weights)];
+        heads[0] = first;
+        for (int i = 1; i < heads.length; i++) {
+            heads[i] = kernels.loadHead(random, true);
+        }
         Matrix hidden = bench.hidden(largest(headRows), p.in);
         Matrix logits = kernels.matrix(largest(headRows), p.out);
         float[] weight = ones(p.in);
         for (int count : headRows) {
             int[] picked = new int[count];
-            for (int i = 0; i < count; i++) {
-                picked[i] = i;
-            }
+            Arrays.setAll(picked, i -> i);
             double bytes = weights + 4.0 * count * (p.in + p.out);
             double ops = 2.0 * count * p.out * p.in;
             double us =
-                    bench.microseconds(
+                    bench.queuedMicroseconds(
                             bytes,
                             0,
-                            copies,
+                            heads.length,
                             i -> kernels.logits(picked, hidden, weight, 1e-5f, heads[i], logits));
             Row row = Row.of("head").with("n", p.out).with("k", p.in).with("m", count);
-            bench.sink().accept(bench.roofline().judge(row, us, bytes, ops));
+            row = bench.roofline().judge(row, us, bytes, ops);
+            bench.sink()
+                    .accept(
+                            bench.torch()
+                                    .beside(
+                                            row,
+                                            "head",
+                                            Map.of("n", p.out, "k", p.in, "m", count)));
             sample(logits, count, "greedy", 0, 1);
             sample(logits, count, "temperature 0.8, top-p 0.95", 0.8, 0.95);
         }
@@ -171,7 +185,8 @@ record GemmBenchmark(KernelBench bench, int[] gemmRows, int[] opRows, int[] head
             draws.add(new Draw(temperature, topP, 0, 0, i, 0, 1, 0, 0, new int[0], new int[0]));
         }
         double bytes = 4.0 * count * logits.columns();
-        double us = bench.microseconds(bytes, 0, 1, i -> bench.kernels().sample(logits, draws));
+        double us =
+                bench.queuedMicroseconds(bytes, 0, 1, i -> bench.kernels().sample(logits, draws));
         Row row = Row.of("sample").with("n", logits.columns()).with("draw", draw).with("m", count);
         bench.sink().accept(bench.roofline().judge(row, us, bytes, 0));
     }

@@ -48,10 +48,18 @@ record KernelBench(Meter meter, Roofline roofline, TorchBaseline torch, Consumer
      * @param copies operands that take turns; each gets as many calls
      */
     double microseconds(double bytes, double ops, int copies, IntConsumer op) {
+        return meter.microseconds(calls(bytes, ops, copies), i -> op.accept(i % copies));
+    }
+
+    /** As the other, of an operation that copies from the host each time. */
+    double queuedMicroseconds(double bytes, double ops, int copies, IntConsumer op) {
+        return meter.queuedMicroseconds(calls(bytes, ops, copies), i -> op.accept(i % copies));
+    }
+
+    private int calls(double bytes, double ops, int copies) {
         double least = Math.max(roofline.microseconds(bytes, 0), ops / OPS_PER_MICROSECOND);
         int wanted = Math.clamp((long) (ROUND / (least + 2)), 1, MOST_CALLS);
-        int calls = (Math.max(wanted, copies) + copies - 1) / copies * copies;
-        return meter.microseconds(calls, i -> op.accept(i % copies));
+        return (Math.max(wanted, copies) + copies - 1) / copies * copies;
     }
 
     static InputSpec spec() {

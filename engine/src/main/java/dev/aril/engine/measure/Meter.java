@@ -65,6 +65,13 @@ final class Meter implements AutoCloseable {
         return kernels instanceof CudaKernels cuda ? cuda.time(calls, op) : onTheHost(calls, op);
     }
 
+    /** As the other, of an operation that copies from the host each time. */
+    double queuedMicroseconds(int calls, IntConsumer op) {
+        return kernels instanceof CudaKernels cuda
+                ? cuda.timeQueued(calls, op)
+                : onTheHost(calls, op);
+    }
+
     private static double onTheHost(int calls, IntConsumer op) {
         double[] rounds = new double[ROUNDS];
         for (int round = -1; round < ROUNDS; round++) { // the first warms up

@@ -273,8 +273,7 @@ record StepBenchmark(
 
     /** As serving does it: greedily, ids on the host. */
     private static void step(Forward forward, Rows rows, int... sampled) {
-        Draw greedy = new Draw(0, 1, 0, 0, 0, 0, 1, 0, 0, new int[0], new int[0]);
-        forward.next(rows, sampled, Collections.nCopies(sampled.length, greedy));
+        forward.next(rows, sampled, Collections.nCopies(sampled.length, Draw.greedy()));
     }
 
     /** The last position of each sequence of a batch. */
