@@ -69,6 +69,8 @@ public record ArilSettings(
      * @param kv size of the KV cache; 0 follows the device
      * @param adapters size of the adapters kept in the device's memory; 0 follows the device
      * @param threads CPU threads of the kernels; 0 takes all cores
+     * @param int8Adapters whether a GPU keeps adapters in INT8
+     * @param bf16Head whether a GPU keeps the output head in bf16
      */
     public record EngineSize(
             int tokenBudget,
@@ -76,7 +78,9 @@ public record ArilSettings(
             int maxWaiting,
             DataSize kv,
             DataSize adapters,
-            int threads) {
+            int threads,
+            boolean int8Adapters,
+            boolean bf16Head) {
         public EngineSettings settings() {
             return new EngineSettings(
                     tokenBudget,
@@ -84,7 +88,9 @@ public record ArilSettings(
                     maxWaiting,
                     kv.toBytes(),
                     adapters.toBytes(),
-                    threads);
+                    threads,
+                    int8Adapters,
+                    bf16Head);
         }
     }
 

@@ -12,6 +12,9 @@ package dev.aril.engine;
  * @param adapterBytes bytes of resident adapters, the least recently used are evicted; 0 takes an
  *     eighth of a GPU's memory, and 256 MiB on the CPU
  * @param threads CPU threads of the kernels; 0 takes all cores
+ * @param int8Adapters whether a GPU keeps adapters in INT8 instead of bf16; one whose updates that
+ *     would change by more than 2 % stays in bf16
+ * @param bf16Head whether a GPU keeps the output head in bf16 and not in INT8 with a scale a row
  */
 public record EngineSettings(
         int tokenBudget,
@@ -19,8 +22,29 @@ public record EngineSettings(
         int maxWaiting,
         long kvBytes,
         long adapterBytes,
-        int threads) {
+        int threads,
+        boolean int8Adapters,
+        boolean bf16Head) {
     private static final long CPU_BYTES = 256L << 20;
+
+    /** As the other, with adapters in bf16 and the head in INT8. */
+    public EngineSettings(
+            int tokenBudget,
+            int maxSequences,
+            int maxWaiting,
+            long kvBytes,
+            long adapterBytes,
+            int threads) {
+        this(
+                tokenBudget,
+                maxSequences,
+                maxWaiting,
+                kvBytes,
+                adapterBytes,
+                threads,
+                false,
+                false);
+    }
 
     public static EngineSettings defaults() {
         return new EngineSettings(0, 0, 1024, 0, 0, 0);
@@ -41,6 +65,8 @@ public record EngineSettings(
                 maxWaiting,
                 kvBytes == 0 && !gpu ? CPU_BYTES : kvBytes,
                 adapterBytes == 0 ? gpu ? deviceBytes / 8 : CPU_BYTES : adapterBytes,
-                threads);
+                threads,
+                int8Adapters,
+                bf16Head);
     }
 }

@@ -1,6 +1,7 @@
 package dev.aril.engine;
 
 import dev.aril.cuda.CudaDevice;
+import dev.aril.engine.kernels.AdapterPrecision;
 import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.CudaKernels;
 import dev.aril.engine.kernels.Kernels;
@@ -62,7 +63,13 @@ record ForwardSource(Weights weights, Device device, EngineSettings settings)
     Forward open(WeightSource files, int kvBlocks) {
         Kernels kernels =
                 switch (device) {
-                    case CUDA -> new CudaKernels(0);
+                    case CUDA ->
+                            new CudaKernels(
+                                    0,
+                                    settings.int8Adapters()
+                                            ? AdapterPrecision.INT8
+                                            : AdapterPrecision.BF16,
+                                    settings.bf16Head());
                     case CPU -> new CpuKernels(settings.threads());
                     case REFERENCE -> new ReferenceKernels();
                 };

@@ -93,6 +93,7 @@ public final class CudaKernels implements Kernels {
     /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
     private final Map<Object, Long> constants = new IdentityHashMap<>();
 
+    private final boolean bf16Head;
     private final CudaHead head;
     private final CudaSampler sampler;
 
@@ -148,15 +149,17 @@ public final class CudaKernels implements Kernels {
      *     the reason
      */
     public CudaKernels(long bytes) {
-        this(bytes, AdapterPrecision.BF16);
+        this(bytes, AdapterPrecision.BF16, false);
     }
 
     /**
      * As the other.
      *
      * @param precision how adapters are kept
+     * @param bf16Head whether the output head is kept in bf16, whatever is asked for
      */
-    public CudaKernels(long bytes, AdapterPrecision precision) {
+    public CudaKernels(long bytes, AdapterPrecision precision, boolean bf16Head) {
+        this.bf16Head = bf16Head;
         Optional<String> reason = unusable();
         if (reason.isPresent() || !(CudaDevice.first() instanceof CudaDevice.Usable device)) {
             throw new IllegalStateException("no GPU to run on: " + reason.orElse("none"));
@@ -681,7 +684,7 @@ public final class CudaKernels implements Kernels {
     @Override
     public Linear loadHead(LinearWeights.Bf16 weights, boolean narrow) {
         bind();
-        return head.load(weights, narrow);
+        return head.load(weights, narrow && !bf16Head);
     }
 
     /** The device's memory in use, in bytes. */
@@ -826,6 +829,7 @@ public final class CudaKernels implements Kernels {
                 List.<Runnable>of(
                         context::bind,
                         stream::synchronize,
+                        () -> graphs.values().forEach(CudaGraph::close),
                         uploads::close,
                         step::close,
                         picked::close,

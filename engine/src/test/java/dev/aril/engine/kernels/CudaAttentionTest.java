@@ -68,8 +68,9 @@ class CudaAttentionTest {
 
     @Test
     void aLargerStepsPlacesHoldASmallerOnesLists() {
-        Lists place = Lists.ofDecode(8, 1000);
-        assertThat(place).isEqualTo(new Lists(8, 32, 0, 0));
+        Lists place = new Lists(1, 2, 0, 0).upTo(8);
+        assertThat(place).isEqualTo(new Lists(8, 8, 0, 0));
+        assertThat(new Lists(5, 17, 0, 0).upTo(8)).isEqualTo(new Lists(8, 32, 0, 0));
         Rows one =
                 new Rows(
                         new int[1],

@@ -20,10 +20,10 @@ class CudaKernelsTest extends KernelsContract {
         return 0x1p-8;
     }
 
-    /** Adapters are bf16 and read bf16. */
+    /** Adapters are bf16 and read bf16, here up to rank 256 with weights as large as the base's. */
     @Override
     double layerTolerance() {
-        return 0x1p-7;
+        return 0x1p-6;
     }
 
     @Override

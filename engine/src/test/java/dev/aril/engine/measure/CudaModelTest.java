@@ -110,9 +110,7 @@ class CudaModelTest {
     @Test
     void adapterAnswersAsOnTheCpu() throws Exception {
         Path sql = MODEL.resolve("adapters/sql");
-        Path cases = folder.resolve("cases.jsonl");
-        List<String> lines = Files.readAllLines(MODEL.resolve("golden/sql-test.jsonl"));
-        Files.write(cases, lines.subList(0, Math.min(100, lines.size())));
+        Path cases = MODEL.resolve("golden/sql-test.jsonl");
         double[] scores = new double[2];
         for (int i = 0; i < 2; i++) {
             Device device = i == 0 ? Device.CPU : Device.CUDA;
