@@ -90,6 +90,40 @@ __device__ __forceinline__ void barrier_wait_cluster(uint32_t barrier, uint32_t 
         : "memory");
 }
 
+// 16 bytes into another block's shared memory; they count on a barrier of that block, which needs no fence.
+__device__ __forceinline__ void store_async(uint32_t address, const float* x, uint32_t barrier) {
+    asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(address), "f"(x[0]),
+        "f"(x[1]), "f"(x[2]), "f"(x[3]), "r"(barrier)
+        : "memory");
+}
+
+// One lane of a warp that is here together. Unlike with lane == 0 the compiler knows that it is one, and does not loop
+// over lanes around each bulk copy.
+__device__ __forceinline__ bool elected() {
+    uint32_t yes;
+    asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xffffffff;\nselp.u32 %0, 1, 0, p;\n}\n" : "=r"(yes));
+    return yes != 0;
+}
+
+// Loads that stay where they are written, between a product's beginning and its end.
+__device__ __forceinline__ uint32_t load_word(uint32_t address) {
+    uint32_t x;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
+    return x;
+}
+
+__device__ __forceinline__ float2 load_pair(uint32_t address) {
+    float2 x;
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(x.x), "=f"(x.y) : "r"(address) : "memory");
+    return x;
+}
+
+__device__ __forceinline__ uint4 load_quad(uint32_t address) {
+    uint4 x;
+    asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "r"(address) : "memory");
+    return x;
+}
+
 // A matrix in shared memory made of cores of 8 rows by 16 bytes, 128 bytes each: the next core along K lies 128 bytes on,
 // the next 8 rows so many bytes.
 __device__ __forceinline__ uint64_t core_matrices(uint32_t address, int rows) {
@@ -107,8 +141,8 @@ __device__ __forceinline__ void wgmma_wait() {
 
 // Keeps the compiler from moving what it does with these registers across this point: it knows nothing of products on
 // the way.
-template <int N>
-__device__ __forceinline__ void pin(int (&c)[N]) {
+template <typename T, int N>
+__device__ __forceinline__ void pin(T (&c)[N]) {
 #pragma unroll
     for (int i = 0; i < N; i++) {
         asm volatile("" : "+r"(c[i])::"memory");

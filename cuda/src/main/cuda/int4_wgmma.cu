@@ -7,11 +7,15 @@
 // Few rows (decode): a cluster of two thread blocks walks over tiles of 64 outputs by T tokens. Each block has four
 // warpgroups, a run each, and a fifth whose warps fetch for them. The four add their parts together; each block then
 // gives the other its half of the sums for half of the tokens, and stores the rest.
-// Many rows (wide): a warpgroup takes 64 outputs by 128 tokens and all runs one after the other; a block is two of them
-// and one that fetches.
+// Many rows (wide): a warpgroup takes 64 outputs by 128 tokens and its runs one after the other; a block is two of them
+// and one that fetches, walks over tiles, and fetches the next tile's groups while it finishes one. Alone it makes all
+// runs of a tile; in a cluster of two each block makes four, and the two halves meet when both are done. Two blocks fill
+// the chip where tiles are few, but meet twice as often.
 //
 // Launch     int4_wgmma_T for T = 8, 16, 32, 64 tokens: grid (2 * clusters, ceil(rows / T)), block 640
-//            int4_wgmma_wide: grid (ceil(rows / 128), pairs of tiles of all slices), block 384
+//            int4_wgmma_wide: grid min(T, SMs), int4_wgmma_wide_2: grid 2 * min(T, SMs / 2), block 384,
+//            T = ceil(rows / 128) * pairs of tiles of all slices; wide_2 where
+//            4 * ceil(T / (SMs / 2)) < 7 * ceil(T / SMs)
 //            tiles: of 64 outputs; for wide, pairs of them; dynamic shared memory: decode_bytes, wide_bytes
 // Requires   columns % 128 == 0, columns >= 256; capacity a multiple of 128
 // Bound      exact for given codes
@@ -27,10 +31,12 @@ constexpr int decode_bytes(int tokens, int stages) {
 }
 
 constexpr int kWideTokens = 128;
+constexpr int kWideCodes = kWideTokens / 8 * kCodeBytes;
+constexpr int kWideStage = kWideCodes + 2 * kRecordBytes;
 
-// Stages; outliers; the first half's sums; barriers.
-constexpr int wide_bytes(int stages) {
-    return stages * (kWideTokens / 8 * kCodeBytes + 2 * kRecordBytes) + 2 * kOutlierBytes + 2 * kWideTokens * kOutputs * 4 + 8 * (2 * stages + 1);
+// Stages; outliers; sums on their way (a half's, and then turned); barriers.
+constexpr int wide_bytes(int stages, int blocks) {
+    return stages * kWideStage + 2 * kOutlierBytes + 2 * kWideTokens * kOutputs * 4 / blocks + 8 * (2 * stages + 5);
 }
 
 #ifdef ARIL_HOPPER
@@ -272,185 +278,343 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
     cluster_wait();
 }
 
-template <int kStages>
+__device__ __forceinline__ void turn_wait(int warpgroup) {
+    if (warpgroup == 0) {
+        asm volatile("bar.sync 2, 256;" ::: "memory");
+    } else {
+        asm volatile("bar.sync 3, 256;" ::: "memory");
+    }
+}
+
+// To the other warpgroup.
+__device__ __forceinline__ void turn_give(int warpgroup) {
+    if (warpgroup == 0) {
+        asm volatile("bar.arrive 3, 256;" ::: "memory");
+    } else {
+        asm volatile("bar.arrive 2, 256;" ::: "memory");
+    }
+}
+
+__device__ __forceinline__ void warpgroup_sync(int warpgroup) { asm volatile("bar.sync %0, 128;" ::"r"(4 + warpgroup) : "memory"); }
+
+template <int kStages, int kBlocks>
 __device__ __forceinline__ void wide(const GemmArgs& a) {
     constexpr int kTokens = kWideTokens;
-    constexpr int kStageBytes = kTokens / 8 * kCodeBytes + 2 * kRecordBytes;
+    constexpr int kHere = kRuns / kBlocks;    // runs
+    constexpr int kMine = kTokens / kBlocks;  // tokens that this block finishes
+    constexpr int kAreaBytes = kMine * kOutputs * 4;  // of a warpgroup
+    constexpr bool kTurns = kBlocks == 2;  // blocks alone are faster without
     extern __shared__ __align__(128) char memory[];
 
     let_next_begin();
     const int groups = a.columns / kGroup;
-    const Slice& slice = a.slices[slice_of(a, blockIdx.y)];
-    const int firstTile = (blockIdx.y - slice.firstTile) * 2;
-    const int row0 = blockIdx.x * kTokens;
-    char* outliers = memory + kStages * kStageBytes;
-    char* sums = outliers + 2 * kOutlierBytes;
-    float4* parked = reinterpret_cast<float4*>(sums) + threadIdx.x;
-    const uint32_t full = shared_address(sums) + 2 * kTokens * kOutputs * 4;
+    const int rank = kBlocks == 1 ? 0 : (int)cluster_rank();
+    const int rowTiles = (a.rows + kTokens - 1) / kTokens;
+    const int tiles = rowTiles * a.tiles;
+    const int first = run_begin(groups, rank * kHere);
+    const int count = run_begin(groups, (rank + 1) * kHere) - first;
+    const uint32_t outliers = shared_address(memory) + kStages * kWideStage;
+    char* area = memory + kStages * kWideStage + 2 * kOutlierBytes;
+    const uint32_t full = shared_address(area) + 2 * kAreaBytes;
     const uint32_t empty = full + kStages * 8;
-    const uint32_t outliersFull = empty + kStages * 8;
+    const uint32_t outliersEmpty = empty + kStages * 8;
+    const uint32_t areaFull = outliersEmpty + 8;
+    const uint32_t areaEmpty = areaFull + 16;
     if (threadIdx.x == 256) {
         for (int s = 0; s < kStages; s++) {
             barrier_init(full + s * 8, 2);
             barrier_init(empty + s * 8, 8);
         }
-        barrier_init(outliersFull, 1);
+        barrier_init(outliersEmpty, 8);
+        for (int i = 0; i < 2; i++) {
+            barrier_init(areaFull + i * 8, 1);
+            barrier_init(areaEmpty + i * 8, 1);
+        }
         barrier_init_done();
     }
-    __syncthreads();
+    if (kBlocks == 2) {
+        cluster_arrive();
+        cluster_wait();
+    } else {
+        __syncthreads();
+    }
 
     if (threadIdx.x >= 256) {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
         // one warp fetches codes, another one weights
-        const bool codes = threadIdx.x == 256;
-        if (codes) {
+        const int warp = threadIdx.x / 32 - 8;
+        if (warp == 0) {
             wait_for_previous();
         }
-        if (codes || threadIdx.x == 288) {
-            for (int g = 0; g < groups; g++) {
-                if (g >= kStages) {
-                    barrier_wait(empty + g % kStages * 8, g / kStages - 1 & 1);
-                }
-                const uint32_t stage = shared_address(memory + g % kStages * kStageBytes);
-                const uint32_t barrier = full + g % kStages * 8;
-                if (codes) {
-                    barrier_expect(barrier, kStageBytes - 2 * kRecordBytes);
-                    bulk_copy(stage, codes_of(a, g, row0), kStageBytes - 2 * kRecordBytes, barrier);
-                } else if (g < groups - 1) {
-                    barrier_expect(barrier, 2 * kRecordBytes);
-                    bulk_copy(stage + kStageBytes - 2 * kRecordBytes, record_of(slice, firstTile, g, groups), 2 * kRecordBytes, barrier);
-                } else {
-                    barrier_arrive(barrier);
-                }
-                if (!codes && g == 0) {
-                    barrier_expect(outliersFull, 2 * kOutlierBytes);
-                    bulk_copy(shared_address(outliers), outliers_of(slice, firstTile), 2 * kOutlierBytes, outliersFull);
+        if (warp < 2 && elected()) {
+            int s = 0;
+            uint32_t phase = 1;
+            uint32_t outlierPhase = 1;
+            for (int tile = blockIdx.x / kBlocks; tile < tiles; tile += gridDim.x / kBlocks) {
+                const int pair = tile / rowTiles;
+                const int row0 = (tile - pair * rowTiles) * kTokens;
+                const Slice& slice = a.slices[slice_of(a, pair)];
+                const int firstTile = (pair - slice.firstTile) * 2;
+#pragma unroll 1
+                for (int g = first; g < first + count; g++) {
+                    barrier_wait(empty + s * 8, phase);
+                    const uint32_t stage = shared_address(memory) + s * kWideStage;
+                    const uint32_t barrier = full + s * 8;
+                    if (warp == 0) {
+                        barrier_expect(barrier, kWideCodes);
+                        bulk_copy(stage, codes_of(a, g, row0), kWideCodes, barrier);
+                    } else if (g < groups - 1) {
+                        barrier_expect(barrier, 2 * kRecordBytes);
+                        bulk_copy(stage + kWideCodes, record_of(slice, firstTile, g, groups), 2 * kRecordBytes, barrier);
+                    } else {
+                        barrier_wait(outliersEmpty, outlierPhase);
+                        outlierPhase ^= 1;
+                        barrier_expect(barrier, 2 * kOutlierBytes);
+                        bulk_copy(outliers, outliers_of(slice, firstTile), 2 * kOutlierBytes, barrier);
+                    }
+                    if (++s == kStages) {
+                        s = 0;
+                        phase ^= 1;
+                    }
                 }
             }
         }
-        return;
-    }
-
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-    wait_for_previous();
-    const int mine = threadIdx.x / 128;
-    const int warp = threadIdx.x / 32 % 4;
-    const int lane = threadIdx.x & 31;
-    const int quad = lane / 4;
-    const int t = lane & 3;
-    // waits for a group and gives its operands and scales
-    const auto load = [&](int g, uint32_t (&x)[16]) {
-        const char* stage = memory + g % kStages * kStageBytes;
-        barrier_wait(full + g % kStages * 8, g / kStages & 1);
-        if (g < groups - 1) {
-            const char* record = stage + kStageBytes - (2 - mine) * kRecordBytes;
-            const uint4* from = reinterpret_cast<const uint4*>(record) + warp * 64 + lane;
-            operands(from[0], from[32], x);
-            return output_scales(record, warp, quad);
-        }
-        barrier_wait(outliersFull, 0);
-        const char* record = outliers + mine * kOutlierBytes;
-        outlier_operands(reinterpret_cast<const uint4*>(record) + warp * 128 + lane, x);
-        return outlier_scales(record, warp, quad);
-    };
-    const auto near_codes = [&](int g) { return memory + g % kStages * kStageBytes; };
-    const auto far_codes = [&](int g) { return near_codes(g) + 8 * kCodeBytes; };
-    const auto release = [&](int g) {
         __syncwarp();
-        if (lane == 0) {
-            barrier_arrive(empty + g % kStages * 8);
+    } else {
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+        wait_for_previous();
+        const int mine = __shfl_sync(kAllLanes, (int)threadIdx.x / 128, 0);  // the compiler sees that a warp agrees
+        const int warp = threadIdx.x / 32 % 4;
+        const int lane = threadIdx.x & 31;
+        const int quad = lane / 4;
+        const int t = lane & 3;
+        float4* parked = reinterpret_cast<float4*>(area + mine * kAreaBytes) + threadIdx.x % 128;
+        const uint32_t words = shared_address(memory) + kWideCodes + mine * kRecordBytes + (warp * 64 + lane) * 16;
+        const uint32_t scales = shared_address(memory) + 8 * kGroup + t * 8;
+        const uint32_t outputScales = shared_address(memory) + kWideCodes + mine * kRecordBytes + kOutputs * kGroup / 2 + (warp * 8 + quad) * 4;
+        const uint64_t codes = core_matrices(shared_address(memory), kCodeBytes);
+        int left = 0;  // groups of all tiles
+        for (int tile = blockIdx.x / kBlocks; tile < tiles; tile += gridDim.x / kBlocks) {
+            left += count;
         }
-    };
-    float sum[kTokens / 2];
-#pragma unroll 1
-    for (int run = 0; run < kRuns; run++) {
-        float part[kTokens / 2] = {};
-        // of 64 tokens each: while one half's products are made, the other half's are scaled; two groups at a time,
-        // because the compiler does not follow products around a loop
-        int near[32];
-        int far[32];
-        const int end = run_begin(groups, run + 1);
-        int g = run_begin(groups, run);
-#pragma unroll 1
-        for (; g + 1 < end; g += 2) {
-            uint32_t x[16];
-            uint32_t z[16];
-            const float2 outputs = load(g, x);
-            multiply<64>(near, x, near_codes(g));
-            multiply<64>(far, x, far_codes(g));
-            const float2 then = load(g + 1, z);
-            wgmma_wait<1>();
-            pin(near);
-            rescale<64>(part, near, near_codes(g), outputs);
-            multiply<64>(near, z, near_codes(g + 1));
-            wgmma_wait<1>();
-            pin(far);
-            rescale<64>(part + 32, far, far_codes(g), outputs);
-            multiply<64>(far, z, far_codes(g + 1));
-            release(g);
-            wgmma_wait<1>();
-            pin(near);
-            rescale<64>(part, near, near_codes(g + 1), then);
+        int s = 0;
+        uint32_t phase = 0;
+        uint4 top;
+        uint4 low;
+        uint32_t both;
+        // a group's weights, as they come
+        const auto load = [&] {
+            barrier_wait(full + s * 8, phase);
+            top = load_quad(words + s * kWideStage);
+            low = load_quad(words + s * kWideStage + 512);
+            both = load_word(outputScales + s * kWideStage);
+        };
+        // the two warpgroups begin their products in turns
+        if (kTurns && mine == 1 && left > 0) {
+            turn_give(1);
+        }
+        if (left > 0) {
+            load();
+        }
+        float part[kTokens / 2];
+        float sum[kTokens / 2];
+        const auto products = [&](int (&c)[kTokens / 2], uint32_t (&x)[16]) {
+            const uint64_t from = codes + s * (kWideStage >> 4);
+            if (kTurns) {
+                turn_wait(mine);
+            }
+            pin(c);
+            pin(x);
+            wgmma_fence();
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                Wgmma<kTokens>::run(c, x + 4 * i, from + i * (256 >> 4), i > 0);
+            }
+            wgmma_commit();
+        };
+        // after the products have been begun: what can be fetched meanwhile, then their scales
+        const auto rest = [&](int (&c)[kTokens / 2], const float2& outputs) {
+            if (kTurns && (mine == 0 || left > 1)) {
+                turn_give(mine);
+            }
+            const uint32_t at = scales + s * kWideStage;
+            const uint32_t done = empty + s * 8;
+            constexpr int kEarly = 4;  // more would not fit the registers
+            float2 by[kTokens / 8];
+#pragma unroll
+            for (int j = 0; j < kEarly; j++) {
+                by[j] = load_pair(at + j * kCodeBytes);
+            }
+            if (++s == kStages) {
+                s = 0;
+                phase ^= 1;
+            }
+            if (left > 1) {
+                load();
+            }
             wgmma_wait<0>();
-            pin(far);
-            rescale<64>(part + 32, far, far_codes(g + 1), then);
-            release(g + 1);
-        }
-        if (g < end) {
-            uint32_t x[16];
-            const float2 outputs = load(g, x);
-            multiply<64>(near, x, near_codes(g));
-            multiply<64>(far, x, far_codes(g));
-            wgmma_wait<1>();
-            pin(near);
-            rescale<64>(part, near, near_codes(g), outputs);
-            wgmma_wait<0>();
-            pin(far);
-            rescale<64>(part + 32, far, far_codes(g), outputs);
-            release(g);
-        }
-        if (run == 4) {
+            pin(c);
+            left--;
+#pragma unroll
+            for (int j = kEarly; j < kTokens / 8; j++) {
+                by[j] = load_pair(at + j * kCodeBytes);
+            }
 #pragma unroll
             for (int j = 0; j < kTokens / 8; j++) {
-                parked[j * 256] = make_float4(sum[4 * j], sum[4 * j + 1], sum[4 * j + 2], sum[4 * j + 3]);
+                part[4 * j] = fmaf(by[j].x * outputs.x, (float)c[4 * j], part[4 * j]);
+                part[4 * j + 1] = fmaf(by[j].y * outputs.x, (float)c[4 * j + 1], part[4 * j + 1]);
+                part[4 * j + 2] = fmaf(by[j].x * outputs.y, (float)c[4 * j + 2], part[4 * j + 2]);
+                part[4 * j + 3] = fmaf(by[j].y * outputs.y, (float)c[4 * j + 3], part[4 * j + 3]);
+            }
+            __syncwarp();
+            if (lane == 0) {
+                barrier_arrive(done);
+            }
+        };
+        for (int tile = blockIdx.x / kBlocks; tile < tiles; tile += gridDim.x / kBlocks) {
+#pragma unroll 1
+            for (int r = 0; r < kHere; r++) {
+#pragma unroll
+                for (int i = 0; i < kTokens / 2; i++) {
+                    part[i] = 0.0f;
+                }
+                const int run = rank * kHere + r;
+                const int end = run_begin(groups, run + 1);
+                const int regular = min(end, groups - 1);
+#pragma unroll 1
+                for (int g = run_begin(groups, run); g < regular; g++) {
+                    int c[kTokens / 2];
+                    uint32_t x[16];
+                    operands(top, low, x);
+                    const float2 wide = __half22float2(*reinterpret_cast<const __half2*>(&both));
+                    const float2 outputs = make_float2(wide.x * 0.0625f, wide.y * 0.0625f);
+                    products(c, x);
+                    rest(c, outputs);
+                }
+                if (regular < end) {
+                    int c[kTokens / 2];
+                    uint32_t x[16];
+                    const uint32_t from = outliers + mine * kOutlierBytes;
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        const uint4 step = load_quad(from + (warp * 128 + i * 32 + lane) * 16);
+                        x[4 * i] = step.x;
+                        x[4 * i + 1] = step.y;
+                        x[4 * i + 2] = step.z;
+                        x[4 * i + 3] = step.w;
+                    }
+                    const float2 outputs = load_pair(from + kOutputs * kGroup + (warp * 8 + quad) * 8);
+                    // now, because the group after this one, which rest waits for, may be the next tile's outliers
+                    __syncwarp();
+                    if (lane == 0) {
+                        barrier_arrive(outliersEmpty);
+                    }
+                    products(c, x);
+                    rest(c, outputs);
+                }
+                if (kBlocks == 1 && r == 4) {
+#pragma unroll
+                    for (int j = 0; j < kTokens / 8; j++) {
+                        parked[j * 128] = make_float4(sum[4 * j], sum[4 * j + 1], sum[4 * j + 2], sum[4 * j + 3]);
+                    }
+                }
+#pragma unroll
+                for (int i = 0; i < kTokens / 2; i++) {
+                    sum[i] = r % 4 == 0 ? part[i] : sum[i] + part[i];
+                }
+            }
+            const int pair = tile / rowTiles;
+            const int row0 = (tile - pair * rowTiles) * kTokens;
+            const Slice& slice = a.slices[slice_of(a, pair)];
+            const int output0 = (pair - slice.firstTile) * 2 * kOutputs + mine * kOutputs;
+            const bool aligned = slice.out % 4 == 0;
+            float* turned = reinterpret_cast<float*>(area + mine * kAreaBytes);
+            const int before = (tile - (int)blockIdx.x / kBlocks) / ((int)gridDim.x / kBlocks);
+            if (kBlocks == 2) {
+                // each block finishes half of the tokens, and sends its sums of the others
+                if (before > 0) {
+                    barrier_wait_cluster(areaEmpty + mine * 8, before - 1 & 1);
+                }
+                if (threadIdx.x % 128 == 0) {
+                    barrier_expect(areaFull + mine * 8, kAreaBytes);
+                }
+                const uint32_t to = in_block(shared_address(parked), 1 - rank);
+                const uint32_t arrived = in_block(areaFull + mine * 8, 1 - rank);
+                if (rank == 0) {
+#pragma unroll
+                    for (int j = 0; j < 8; j++) {
+                        store_async(to + j * 128 * 16, sum + 32 + 4 * j, arrived);
+                    }
+                } else {
+#pragma unroll
+                    for (int j = 0; j < 8; j++) {
+                        store_async(to + j * 128 * 16, sum + 4 * j, arrived);
+                    }
+#pragma unroll
+                    for (int i = 0; i < 32; i++) {
+                        sum[i] = sum[32 + i];
+                    }
+                }
+                barrier_wait_cluster(areaFull + mine * 8, before & 1);
+            }
+#pragma unroll
+            for (int j = 0; j < kMine / 8; j++) {
+                const float4 half = parked[j * 128];
+                sum[4 * j] = half.x + sum[4 * j];
+                sum[4 * j + 1] = half.y + sum[4 * j + 1];
+                sum[4 * j + 2] = half.z + sum[4 * j + 2];
+                sum[4 * j + 3] = half.w + sum[4 * j + 3];
+            }
+            // turned in shared memory, so that outputs are stored side by side
+            warpgroup_sync(mine);
+            const int n0 = warp * 16 + quad;
+#pragma unroll
+            for (int j = 0; j < kMine / 8; j++) {
+#pragma unroll
+                for (int k = 0; k < 4; k++) {
+                    const int token = 8 * j + 2 * t + k % 2;
+                    turned[token * kOutputs + ((n0 + k / 2 * 8) ^ token % 8 * 4)] = sum[4 * j + k];
+                }
+            }
+            warpgroup_sync(mine);
+            float4 y[kBlocks == 2 ? 8 : 1];
+            if (kBlocks == 2) {
+#pragma unroll
+                for (int j = 0; j < 8; j++) {
+                    const int i = threadIdx.x % 128 + j * 128;
+                    y[j] = *reinterpret_cast<const float4*>(turned + i / 16 * kOutputs + (i % 16 * 4 ^ i / 16 % 8 * 4));
+                }
+                warpgroup_sync(mine);
+                if (threadIdx.x % 128 == 0) {
+                    barrier_arrive_cluster(in_block(areaEmpty + mine * 8, 1 - rank));
+                }
+#pragma unroll
+                for (int j = 0; j < 8; j++) {
+                    const int i = threadIdx.x % 128 + j * 128;
+                    const int row = row0 + rank * kMine + i / 16;
+                    if (row < a.rows) {
+                        finish(a, slice, row, output0 + i % 16 * 4, y[j], aligned);
+                    }
+                }
+            } else {
+#pragma unroll 4
+                for (int i = threadIdx.x % 128; i < kMine * kOutputs / 4; i += 128) {
+                    const int token = i / 16;
+                    const int row = row0 + token;
+                    const float4 z = *reinterpret_cast<const float4*>(turned + token * kOutputs + (i % 16 * 4 ^ token % 8 * 4));
+                    if (row < a.rows) {
+                        finish(a, slice, row, output0 + i % 16 * 4, z, aligned);
+                    }
+                }
+                warpgroup_sync(mine);
             }
         }
-#pragma unroll
-        for (int i = 0; i < kTokens / 2; i++) {
-            sum[i] = run % 4 == 0 ? part[i] : sum[i] + part[i];
-        }
     }
-#pragma unroll
-    for (int j = 0; j < kTokens / 8; j++) {
-        const float4 half = parked[j * 256];
-        sum[4 * j] = half.x + sum[4 * j];
-        sum[4 * j + 1] = half.y + sum[4 * j + 1];
-        sum[4 * j + 2] = half.z + sum[4 * j + 2];
-        sum[4 * j + 3] = half.w + sum[4 * j + 3];
-    }
-    // turned in shared memory, so that outputs are stored side by side
-    consumers_sync<256>();
-    constexpr int kPitch = 2 * kOutputs;
-    float* turned = reinterpret_cast<float*>(sums);
-    const int n = mine * kOutputs + warp * 16 + quad;
-#pragma unroll
-    for (int j = 0; j < kTokens / 8; j++) {
-#pragma unroll
-        for (int k = 0; k < 4; k++) {
-            const int token = 8 * j + 2 * t + k % 2;
-            turned[token * kPitch + ((n + k / 2 * 8) ^ token % 8 * 4)] = sum[4 * j + k];
-        }
-    }
-    consumers_sync<256>();
-    const bool aligned = slice.out % 4 == 0;
-#pragma unroll 4
-    for (int i = threadIdx.x; i < kTokens * kPitch / 4; i += 256) {
-        const int token = i / (kPitch / 4);
-        const int output = i % (kPitch / 4) * 4;
-        const float4 y = *reinterpret_cast<const float4*>(turned + token * kPitch + (output ^ token % 8 * 4));
-        if (row0 + token < a.rows) {
-            finish(a, slice, row0 + token, firstTile * kOutputs + output, y, aligned);
-        }
+    if (kBlocks == 2) {
+        // nobody leaves while the other block writes here
+        __syncwarp();
+        cluster_arrive();
+        cluster_wait();
     }
 }
 
@@ -463,7 +627,10 @@ DECODE(8, 4, 2)
 DECODE(16, 3, 1)
 DECODE(32, 3, 1)
 DECODE(64, 2, 1)
-extern "C" __global__ void __launch_bounds__(384, 1) int4_wgmma_wide(const __grid_constant__ GemmArgs a) { wide<4>(a); }
+extern "C" __global__ void __launch_bounds__(384, 1) int4_wgmma_wide(const __grid_constant__ GemmArgs a) { wide<5, 1>(a); }
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1) int4_wgmma_wide_2(const __grid_constant__ GemmArgs a) {
+    wide<7, 2>(a);
+}
 #endif
 
 #endif

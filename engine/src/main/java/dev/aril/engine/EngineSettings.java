@@ -35,15 +35,7 @@ public record EngineSettings(
             long kvBytes,
             long adapterBytes,
             int threads) {
-        this(
-                tokenBudget,
-                maxSequences,
-                maxWaiting,
-                kvBytes,
-                adapterBytes,
-                threads,
-                false,
-                false);
+        this(tokenBudget, maxSequences, maxWaiting, kvBytes, adapterBytes, threads, false, false);
     }
 
     public static EngineSettings defaults() {

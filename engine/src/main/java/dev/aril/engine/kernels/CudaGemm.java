@@ -49,11 +49,18 @@ final class CudaGemm implements AutoCloseable {
     private static final int[] BLOCKS = {2, 1, 1, 1};
 
     private static final int WIDE_TOKENS = 128;
-    private static final int WIDE_STAGES = 4;
     private static final int WIDE_THREADS = 384;
 
-    /** What a wave of wide tiles costs, in waves of 64 rows by 64 outputs; measured. */
-    private static final double WIDE_WAVE = 3.2;
+    /** Groups on the way where a thread block has a tile by itself, and where two share one. */
+    private static final int WIDE_STAGES = 5;
+
+    private static final int SHARED_STAGES = 7;
+
+    /** What a wave of tiles costs: 64 rows by 64 outputs, 128 by 128, the same shared; measured. */
+    private static final double FEW_WAVE = 2;
+
+    private static final double WIDE_WAVE = 7;
+    private static final double SHARED_WAVE = 4;
 
     /** Outputs of the portable kernels' and the bf16 tiles. */
     private static final int NARROW = 16;
@@ -70,6 +77,7 @@ final class CudaGemm implements AutoCloseable {
     private final Kernel[] int4 = new Kernel[TOKENS.length];
     private final Kernel[] bf16 = new Kernel[TOKENS.length];
     private final Kernel wide;
+    private final Kernel shared;
 
     CudaGemm(CudaContext context, DeviceMemory memory, CudaUploads uploads, CudaStream stream) {
         this.memory = memory;
@@ -89,7 +97,9 @@ final class CudaGemm implements AutoCloseable {
                             : quantized.kernel("int4_gemm_" + TOKENS[i]);
             bf16[i] = plain.kernel("bf16_gemm_" + TOKENS[i]);
         }
-        wide = hopper ? quantized.kernel("int4_wgmma_wide", wideBytes()) : int4[TOKENS.length - 1];
+        Kernel last = int4[TOKENS.length - 1];
+        wide = hopper ? quantized.kernel("int4_wgmma_wide", wideBytes(1)) : last;
+        shared = hopper ? quantized.kernel("int4_wgmma_wide_2", wideBytes(2)) : last;
     }
 
     private CudaModule module(String name) {
@@ -106,15 +116,21 @@ final class CudaGemm implements AutoCloseable {
         return 4 * stages * stage
                 + 2 * OUTLIER_BYTES
                 + 4 * tokens * TILE * 4
-                + 8 * (8 * stages + 12);
+                + 2 * tokens * TILE
+                + 8 * (8 * stages + 6);
     }
 
-    /** The same, wide_bytes. */
-    private static int wideBytes() {
-        return WIDE_STAGES * (WIDE_TOKENS / 8 * CODE_BYTES + 2 * RECORD_BYTES)
+    /**
+     * The same, wide_bytes.
+     *
+     * @param blocks that share a tile
+     */
+    private static int wideBytes(int blocks) {
+        int stages = blocks == 1 ? WIDE_STAGES : SHARED_STAGES;
+        return stages * (WIDE_TOKENS / 8 * CODE_BYTES + 2 * RECORD_BYTES)
                 + 2 * OUTLIER_BYTES
-                + 2 * WIDE_TOKENS * TILE * 4
-                + 8 * (2 * WIDE_STAGES + 1);
+                + 2 * WIDE_TOKENS * TILE * 4 / blocks
+                + 8 * (2 * stages + 5);
     }
 
     /** Bytes of an input's codes and scales. */
@@ -162,19 +178,39 @@ final class CudaGemm implements AutoCloseable {
     void run(int count, DeviceActivation in, boolean add, long[] outputs, Linear... linears) {
         if (linears[0] instanceof DeviceBf16) {
             narrow(bf16, count, in, add, outputs, linears);
-        } else if (!hopper) {
+            return;
+        }
+        if (!hopper) {
             narrow(int4, count, in, add, outputs, linears);
-        } else if (worthWide(count, linears)) {
-            int tiles = arguments(count, in, add, outputs, 2 * TILE, linears);
-            int columns = roundUp(count, WIDE_TOKENS) / WIDE_TOKENS;
-            stream.launch(wide, columns, tiles, 1, WIDE_THREADS, wideBytes(), arguments);
+            return;
+        }
+        int tiles = 0;
+        int pairs = 0;
+        for (Linear linear : linears) {
+            tiles += roundUp(linear.out(), TILE) / TILE;
+            pairs += roundUp(linear.out(), 2 * TILE) / (2 * TILE);
+        }
+        int variant = variant(count);
+        int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
+        int wideTiles = roundUp(count, WIDE_TOKENS) / WIDE_TOKENS * pairs;
+        int couples = multiprocessors / 2;
+        double few = FEW_WAVE * columns * Math.ceil(tiles / (double) couples);
+        double many = WIDE_WAVE * Math.ceil(wideTiles / (double) multiprocessors);
+        double halves = SHARED_WAVE * Math.ceil(wideTiles / (double) couples);
+        if (columns == 1 || few <= Math.min(many, halves)) {
+            arguments(count, in, add, outputs, TILE, linears);
+            int clusters = Math.min(tiles, couples * BLOCKS[variant]);
+            int bytes = decodeBytes(variant);
+            stream.launch(int4[variant], 2 * clusters, columns, 1, 640, bytes, arguments);
+            return;
+        }
+        arguments(count, in, add, outputs, 2 * TILE, linears);
+        if (halves < many) {
+            int blocks = 2 * Math.min(wideTiles, couples);
+            stream.launch(shared, blocks, 1, 1, WIDE_THREADS, wideBytes(2), arguments);
         } else {
-            int variant = variant(count);
-            int tiles = arguments(count, in, add, outputs, TILE, linears);
-            int clusters = Math.min(tiles, multiprocessors / 2 * BLOCKS[variant]);
-            int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
-            int shared = decodeBytes(variant);
-            stream.launch(int4[variant], 2 * clusters, columns, 1, 640, shared, arguments);
+            int blocks = Math.min(wideTiles, multiprocessors);
+            stream.launch(wide, blocks, 1, 1, WIDE_THREADS, wideBytes(1), arguments);
         }
     }
 
@@ -189,21 +225,6 @@ final class CudaGemm implements AutoCloseable {
         int tiles = arguments(count, in, add, outputs, NARROW, linears);
         int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
         stream.launch(kernels[variant], tiles, columns, 1, 256, 0, arguments);
-    }
-
-    private boolean worthWide(int count, Linear... linears) {
-        if (count <= TOKENS[TOKENS.length - 1]) {
-            return false;
-        }
-        int tiles = 0;
-        int pairs = 0;
-        for (Linear linear : linears) {
-            tiles += roundUp(linear.out(), TILE) / TILE;
-            pairs += roundUp(linear.out(), 2 * TILE) / (2 * TILE);
-        }
-        double few = Math.ceil(count / 64.0) * Math.ceil(tiles / (multiprocessors / 2.0));
-        double many = Math.ceil(Math.ceil(count / 128.0) * pairs / multiprocessors);
-        return many * WIDE_WAVE < few;
     }
 
     /** The narrowest tile that holds so many rows, or the widest. */
