@@ -5,8 +5,8 @@
 // earlier kernel writes, before the wait for the kernel before.
 //
 // Few rows (decode): a cluster of two thread blocks walks over tiles of 64 outputs by T tokens. Each block has four
-// warpgroups, a run each, and a fifth whose warps fetch for them. The four add their parts together; each block then
-// gives the other its half of the sums for half of the tokens, and stores the rest.
+// warpgroups, a run each, and a fifth whose warps fetch for them; the last of the four adds their parts. The first
+// block hands its half to the second, which stores.
 // Many rows (wide): a warpgroup takes 64 outputs by 128 tokens and its runs one after the other; a block is two of them
 // and one that fetches, walks over tiles, and fetches the next tile's groups while it finishes one. Alone it makes all
 // runs of a tile; in a cluster of two each block makes four, and the two halves meet when both are done. Two blocks fill
@@ -25,9 +25,9 @@
 
 __host__ __device__ constexpr int decode_stage(int tokens) { return tokens / 8 * kCodeBytes + kRecordBytes; }
 
-// Stages; two tiles' outliers; four warpgroups' parts and the other block's sums; barriers.
+// Stages; two tiles' outliers; three warpgroups' parts and the other block's half; barriers.
 constexpr int decode_bytes(int tokens, int stages) {
-    return 4 * stages * decode_stage(tokens) + 2 * kOutlierBytes + 4 * tokens * kOutputs * 4 + tokens * kOutputs * 2 + 8 * (8 * stages + 6);
+    return 4 * stages * decode_stage(tokens) + 2 * kOutlierBytes + 4 * tokens * kOutputs * 4 + 8 * (8 * stages + 12);
 }
 
 constexpr int kWideTokens = 128;
@@ -77,7 +77,8 @@ __device__ __forceinline__ void consumers_sync() {
 template <int kTokens, int kStages>
 __device__ __forceinline__ void decode(const GemmArgs& a) {
     constexpr int kStageBytes = decode_stage(kTokens);
-    constexpr int kParts = kTokens * kOutputs / 4;  // float4 of a warpgroup's part
+    constexpr int kQuads = kTokens / 8;  // float4 of a lane's part
+    constexpr int kPartBytes = kTokens * kOutputs * 4;
     extern __shared__ __align__(128) char memory[];
 
     let_next_begin();
@@ -98,15 +99,17 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
 
     char* stages = memory + here * kStages * kStageBytes;
     char* outliers = memory + 4 * kStages * kStageBytes;
-    float4* parts = reinterpret_cast<float4*>(outliers + 2 * kOutlierBytes);
-    float4* half = parts + 4 * kParts;  // the other block's sums of the tokens this one stores
-    const uint32_t barriers = shared_address(half + kParts / 2);
+    char* parts = outliers + 2 * kOutlierBytes;
+    char* half = parts + 3 * kPartBytes;
+    const uint32_t barriers = shared_address(half + kPartBytes);
     const uint32_t full = barriers + here * kStages * 16;
     const uint32_t empty = full + kStages * 8;
     const uint32_t outliersFull = barriers + kStages * 64;
     const uint32_t outliersEmpty = outliersFull + 16;
-    const uint32_t halfFull = outliersFull + 32;
-    const uint32_t halfEmpty = outliersFull + 40;
+    const uint32_t partsFull = outliersFull + 32;   // of the first three warpgroups
+    const uint32_t partsEmpty = partsFull + 8;
+    const uint32_t halfFull = partsFull + 16;
+    const uint32_t halfEmpty = partsFull + 24;
 
     if (fetches && lane == 0) {
         for (int s = 0; s < kStages; s++) {
@@ -118,8 +121,10 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
                 barrier_init(outliersFull + i * 8, 1);
                 barrier_init(outliersEmpty + i * 8, 4);
             }
-            barrier_init(halfFull, 16);
-            barrier_init(halfEmpty, 16);
+            barrier_init(partsFull, 3 * 128);
+            barrier_init(partsEmpty, 128);
+            barrier_init(halfFull, 128);
+            barrier_init(halfEmpty, 128);
         }
         barrier_init_done();
     }
@@ -216,61 +221,80 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
                     barrier_arrive(empty + n % kStages * 8);
                 }
             }
-            // turned in shared memory, so that outputs are stored side by side
-            if (tile > 0) {
-                consumers_sync<512>();  // the parts of the tile before have been read
+            const float4* from = reinterpret_cast<const float4*>(parts) + thread;
+            if (here < 3) {
+                if (tile > 0) {
+                    barrier_wait(partsEmpty, tile - 1 & 1);
+                }
+                float4* to = reinterpret_cast<float4*>(parts + here * kPartBytes) + thread;
+#pragma unroll
+                for (int j = 0; j < kQuads; j++) {
+                    to[j * 128] = make_float4(part[4 * j], part[4 * j + 1], part[4 * j + 2], part[4 * j + 3]);
+                }
+                barrier_arrive(partsFull);
+                continue;
             }
-            float* turned = reinterpret_cast<float*>(parts + here * kParts);
+            barrier_wait(partsFull, tile & 1);
+#pragma unroll
+            for (int j = 0; j < kQuads; j++) {
+                const float4 p = from[j * 128];
+                const float4 q = from[(kQuads + j) * 128];
+                const float4 r = from[(2 * kQuads + j) * 128];
+                part[4 * j] = p.x + q.x + r.x + part[4 * j];
+                part[4 * j + 1] = p.y + q.y + r.y + part[4 * j + 1];
+                part[4 * j + 2] = p.z + q.z + r.z + part[4 * j + 2];
+                part[4 * j + 3] = p.w + q.w + r.w + part[4 * j + 3];
+            }
+            barrier_arrive(partsEmpty);
+            if (rank == 0) {
+                if (tile > 0) {
+                    barrier_wait_cluster(halfEmpty, tile - 1 & 1);
+                }
+                const uint32_t to = in_block(shared_address(half), 1) + thread * 16;
+#pragma unroll
+                for (int j = 0; j < kQuads; j++) {
+                    store_cluster(to + j * 128 * 16, make_float4(part[4 * j], part[4 * j + 1], part[4 * j + 2], part[4 * j + 3]));
+                }
+                barrier_arrive_cluster(in_block(halfFull, 1));
+                continue;
+            }
+            barrier_wait_cluster(halfFull, tile & 1);
+            const float4* other = reinterpret_cast<const float4*>(half) + thread;
+#pragma unroll
+            for (int j = 0; j < kQuads; j++) {
+                const float4 sum = other[j * 128];
+                part[4 * j] = sum.x + part[4 * j];
+                part[4 * j + 1] = sum.y + part[4 * j + 1];
+                part[4 * j + 2] = sum.z + part[4 * j + 2];
+                part[4 * j + 3] = sum.w + part[4 * j + 3];
+            }
+            // turned in shared memory, 32 bytes of a token's outputs at a time, so that outputs are stored side by side
+            consumers_sync<128>();
+            float* turned = reinterpret_cast<float*>(half);
             const int n0 = warp * 16 + quad;
 #pragma unroll
-            for (int j = 0; j < kTokens / 8; j++) {
+            for (int j = 0; j < kQuads; j++) {
 #pragma unroll
                 for (int k = 0; k < 4; k++) {
                     const int token = 8 * j + 2 * t + k % 2;
                     turned[token * kOutputs + ((n0 + k / 2 * 8) ^ token % 8 * 4)] = part[4 * j + k];
                 }
             }
-            consumers_sync<512>();
-            const auto sum_of = [&](int i) {
-                const float4 p = parts[i];
-                const float4 q = parts[kParts + i];
-                const float4 r = parts[2 * kParts + i];
-                const float4 s = parts[3 * kParts + i];
-                return make_float4(p.x + q.x + r.x + s.x, p.y + q.y + r.y + s.y, p.z + q.z + r.z + s.z, p.w + q.w + r.w + s.w);
-            };
-            const uint32_t there = in_block(shared_address(half), 1 - rank);
-            if (tile > 0) {
-                barrier_wait_cluster(halfEmpty, tile - 1 & 1);
-            }
-#pragma unroll
-            for (int i = threadIdx.x; i < kParts / 2; i += 512) {
-                store_cluster(there + i * 16, sum_of(i + (1 - rank) * (kParts / 2)));
-            }
-            __syncwarp();
-            if (lane == 0) {
-                asm volatile("fence.acq_rel.cluster;" ::: "memory");
-                barrier_arrive_cluster(in_block(halfFull, 1 - rank));
-            }
+            consumers_sync<128>();
             const int place = firstTile + tile * clusters;
             const Slice& slice = a.slices[slice_of(a, place)];
             const int output0 = (place - slice.firstTile) * kOutputs;
             const bool aligned = slice.out % 4 == 0;
-            barrier_wait_cluster(halfFull, tile & 1);
-#pragma unroll
-            for (int i = threadIdx.x; i < kParts / 2; i += 512) {
-                const int at = i + rank * (kParts / 2);
-                const int token = at / 16;
-                const float4 own = sum_of(at);
-                const float4 other = half[i];
-                const float4 y = make_float4(own.x + other.x, own.y + other.y, own.z + other.z, own.w + other.w);
-                if (row0 + token < a.rows) {
-                    finish(a, slice, row0 + token, output0 + (at % 16 * 4 ^ token % 8 * 4), y, aligned);
+            for (int i = thread; i < kTokens * kOutputs / 4; i += 128) {
+                const int token = i / 16;
+                const int row = row0 + token;
+                const int output = output0 + i % 16 * 4;
+                const float4 y = *reinterpret_cast<const float4*>(turned + token * kOutputs + (i % 16 * 4 ^ token % 8 * 4));
+                if (row < a.rows) {
+                    finish(a, slice, row, output, y, aligned);
                 }
             }
-            __syncwarp();
-            if (lane == 0) {
-                barrier_arrive_cluster(in_block(halfEmpty, 1 - rank));
-            }
+            barrier_arrive_cluster(in_block(halfEmpty, 0));
         }
     }
     // nobody leaves while the other block writes here

@@ -116,8 +116,7 @@ final class CudaGemm implements AutoCloseable {
         return 4 * stages * stage
                 + 2 * OUTLIER_BYTES
                 + 4 * tokens * TILE * 4
-                + 2 * tokens * TILE
-                + 8 * (8 * stages + 6);
+                + 8 * (8 * stages + 12);
     }
 
     /**
