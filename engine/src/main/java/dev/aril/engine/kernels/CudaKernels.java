@@ -39,9 +39,6 @@ import org.jspecify.annotations.Nullable;
 public final class CudaKernels implements Kernels {
     private static final int GROUP = CudaGemm.GROUP;
 
-    /** Outputs that a thread block of lora_expand takes. */
-    private static final int EXPAND = 128;
-
     /** Thread blocks of the norm that are worth their reading a row again, in all. */
     private static final int NORM_BLOCKS = 256;
 
@@ -85,8 +82,6 @@ public final class CudaKernels implements Kernels {
     private final Arguments arguments = new Arguments();
     private final Scratch keyValue = new Scratch();
     private final Scratch gateUp = new Scratch();
-    private final Scratch shrunk = new Scratch();
-    private final Scratch parts = new Scratch();
     private final Scratch chosen = new Scratch();
     private final CudaInlet picked;
 

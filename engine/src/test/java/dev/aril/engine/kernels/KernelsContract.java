@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -237,6 +238,49 @@ abstract class KernelsContract {
                             : 0;
         }
         assertThat(different).isLessThanOrEqualTo(results[0].length / 50);
+    }
+
+    /**
+     * Rows of ones and minus ones leave the norm without rounding, so codes are the same everywhere
+     * and the sums must be, to the last bit: at, below and above the edges of tiles of rows and
+     * outputs, with more tiles than a device works on at once, with so few groups that most runs
+     * have none.
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 193, 256",
+        "3, 17000, 256",
+        "9, 200, 768",
+        "33, 300, 1408",
+        "64, 1000, 1408",
+        "66, 17000, 256",
+        "67, 304, 1408",
+        "130, 1000, 1408",
+        "257, 640, 1408"
+    })
+    void productsHaveTheDefinedBits(int count, int out, int in) {
+        LinearWeights.Int4 weights = int4(out, in);
+        InputSpec spec = spec(true, in, true);
+        float[] weight = outlying(1, in);
+        float[] signs = normal(count * in);
+        for (int i = 0; i < signs.length; i++) {
+            signs[i] = Math.signum(signs[i]) >= 0 ? 1 : -1;
+        }
+        float[] residual = normal(count * out);
+        float[][] results = new float[2][];
+        Kernels[] both = {reference, kernels};
+        for (int i = 0; i < 2; i++) {
+            Kernels k = both[i];
+            Matrix hidden = k.matrix(count, in);
+            k.write(hidden, signs);
+            Activation a = k.activation(count, in, spec);
+            k.normalize(oneSpan(count), hidden, weight, 0, a);
+            Matrix y = k.matrix(count, out);
+            k.write(y, residual);
+            k.projectAdd(oneSpan(count), a, k.load(weights), 0, LowRank.O, y);
+            results[i] = k.read(y, count);
+        }
+        assertThat(results[1]).isEqualTo(results[0]);
     }
 
     @ParameterizedTest
