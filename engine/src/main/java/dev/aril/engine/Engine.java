@@ -15,7 +15,7 @@ public interface Engine extends AutoCloseable {
      * @throws IOException if a file is missing or its digest is not the recorded one
      */
     static Engine start(Path modelDirectory, EngineSettings settings) throws IOException {
-        return EngineLoop.start(modelDirectory, settings);
+        return EngineStart.start(modelDirectory, settings);
     }
 
     /**
@@ -25,7 +25,7 @@ public interface Engine extends AutoCloseable {
      */
     static Engine start(Path modelDirectory, EngineSettings settings, Device device)
             throws IOException {
-        return EngineLoop.start(modelDirectory, settings, device);
+        return EngineStart.start(modelDirectory, settings, device);
     }
 
     /**
@@ -41,7 +41,7 @@ public interface Engine extends AutoCloseable {
             EngineSettings settings,
             Device device)
             throws IOException {
-        return EngineLoop.start(card, weights, texts, settings, device);
+        return EngineStart.start(card, weights, texts, settings, device);
     }
 
     ModelCard model();

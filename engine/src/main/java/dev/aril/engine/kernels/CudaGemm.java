@@ -22,9 +22,6 @@ import java.util.List;
  * the number of rows changes no bit.
  */
 final class CudaGemm implements AutoCloseable {
-    /** With this property set to true compute capability 9.0 gets the kernels of older ones. */
-    static final String PORTABLE = "aril.cuda.portableGemm";
-
     /** Channels of a group, and the number of outliers. */
     static final int GROUP = 128;
 
@@ -84,7 +81,7 @@ final class CudaGemm implements AutoCloseable {
         this.uploads = uploads;
         this.stream = stream;
         multiprocessors = context.multiprocessors();
-        hopper = context.device().major() == 9 && !Boolean.getBoolean(PORTABLE);
+        hopper = CudaPrograms.hopper(context);
         CudaModule pack = module("pack_int4");
         packInt4 = pack.kernel("pack_int4");
         packOutliers = pack.kernel("pack_outliers");

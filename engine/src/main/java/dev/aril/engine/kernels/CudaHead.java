@@ -64,7 +64,7 @@ final class CudaHead implements AutoCloseable {
         this.memory = memory;
         this.uploads = uploads;
         this.stream = stream;
-        hopper = context.device().major() == 9;
+        hopper = CudaPrograms.hopper(context);
         multiprocessors = context.multiprocessors();
         pack = module("pack_head").kernel("pack_head");
         CudaModule input = module("head_input");

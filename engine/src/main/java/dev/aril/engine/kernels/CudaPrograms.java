@@ -1,5 +1,6 @@
 package dev.aril.engine.kernels;
 
+import dev.aril.cuda.CudaContext;
 import dev.aril.cuda.CudaModule;
 import dev.aril.cuda.CudaModule.Kernel;
 import java.util.ArrayList;
@@ -9,6 +10,12 @@ import java.util.List;
 final class CudaPrograms implements AutoCloseable {
     /** Dynamic shared memory that every supported device has. */
     static final int SHARED_BYTES = 96 << 10;
+
+    /**
+     * With this property set to true compute capability 9.0 gets the products, head and sampling of
+     * older ones, so that they can be tested there.
+     */
+    static final String PORTABLE = "aril.cuda.portable";
 
     private final List<CudaModule> modules = new ArrayList<>();
 
@@ -30,6 +37,11 @@ final class CudaPrograms implements AutoCloseable {
         CudaModule expand = module("lora_expand");
         loraExpand = expand.kernel("lora_expand_8", SHARED_BYTES);
         loraExpandWide = expand.kernel("lora_expand_64", SHARED_BYTES);
+    }
+
+    /** Whether to take the kernels that are written for compute capability 9.0 alone. */
+    static boolean hopper(CudaContext context) {
+        return context.device().major() == 9 && !Boolean.getBoolean(PORTABLE);
     }
 
     /** Whether this build has kernels at all. */

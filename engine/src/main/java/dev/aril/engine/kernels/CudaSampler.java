@@ -57,7 +57,7 @@ final class CudaSampler implements AutoCloseable {
         this.memory = memory;
         this.stream = stream;
         pool = memory.allocate((long) POOL * PENALTY_BYTES);
-        clusters = context.device().major() == 9;
+        clusters = CudaPrograms.hopper(context);
         one = module.kernel("sample_1", SHARED_BYTES);
         two = clusters ? module.kernel("sample_2", SHARED_BYTES) : one;
         four = clusters ? module.kernel("sample_4", SHARED_BYTES) : one;
