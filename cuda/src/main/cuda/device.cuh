@@ -19,7 +19,7 @@ constexpr unsigned kAllLanes = 0xffffffffu;
 struct StepHead {
     int rows;
     int items;
-    int tiles;
+    int unused;
     int samples;
 };
 
@@ -153,21 +153,4 @@ __device__ __forceinline__ void split(const Input& in, int row, int c, float x) 
     in.planes[at] = high;
     in.planes[at + plane] = middle;
     in.planes[at + 2 * plane] = __float2bfloat16_rn(rest - __bfloat162float(middle));
-}
-
-// A row that lies in shared memory, by a whole thread block: codes, or the three planes.
-__device__ __forceinline__ void encode_row(const Input& in, int row, const float* x) {
-    if (in.codes != nullptr) {
-        const int lane = threadIdx.x & 31;
-        for (int g = threadIdx.x / 32; g < in.columns / kGroup; g += blockDim.x / 32) {
-            const int j = g * kGroup + lane * 4;
-            const int4 from = in.order == nullptr ? make_int4(j, j + 1, j + 2, j + 3) : __ldg(reinterpret_cast<const int4*>(in.order + j));
-            float v[4] = {x[from.x], x[from.y], x[from.z], x[from.w]};
-            quantize_group(in, row, g, v);
-        }
-    } else {
-        for (int c = threadIdx.x; c < in.columns; c += blockDim.x) {
-            split(in, row, c, x[c]);
-        }
-    }
 }

@@ -41,7 +41,7 @@ struct ExpandArgs {
 constexpr int kStages = 2;
 constexpr int kHeadBytes = 64;  // of a Head
 constexpr int kStage = kSlots * kLoraThreads * 16;
-constexpr int kFixedBytes = kStages * kStage + kHeads * kHeadBytes;
+[[maybe_unused]] constexpr int kFixedBytes = kStages * kStage + kHeads * kHeadBytes;
 
 // An item in this layer.
 struct Head {

@@ -42,12 +42,12 @@ constexpr int kHeadBytes = 56;  // of a Head
 constexpr int kPitch = 20;  // floats between rows of sums of 16 ranks
 constexpr int kNarrowStage = kSlots * kLoraThreads * 16;
 constexpr int kNarrowSums = kLoraWarps * kRowsNarrow * kPitch;
-constexpr int kNarrowBytes = kStages * kNarrowStage + 2 * kNarrowSums * 4 + kHeads * kHeadBytes;
+[[maybe_unused]] constexpr int kNarrowBytes = kStages * kNarrowStage + 2 * kNarrowSums * 4 + kHeads * kHeadBytes;
 constexpr int kWideStages = 3;
 constexpr int kWideOctets = 8;
 constexpr int kWideX = kRowsWide * kRun * 2;
 constexpr int kWideStage = kWideX + kWideOctets * (kRun / 32) * kTileValues * 2;
-constexpr int kWideBytes = kWideStages * kWideStage;
+[[maybe_unused]] constexpr int kWideBytes = kWideStages * kWideStage;
 
 // A chunk of an item in this layer.
 struct Head {

@@ -1,7 +1,6 @@
 package dev.aril.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.aril.engine.kernels.CudaKernels;
 import dev.aril.engine.kernels.Kernels;
@@ -21,9 +20,7 @@ class AdapterTrafficOnGpuTest extends AdapterTraffic {
 
     @BeforeAll
     static void assumeGpu() {
-        assumeTrue(
-                CudaKernels.unusable().isEmpty(),
-                () -> "no GPU here: " + CudaKernels.unusable().orElse(""));
+        Gpu.isNeeded();
     }
 
     @Override

@@ -25,6 +25,9 @@ final class CudaAttention implements AutoCloseable {
     /** Positions of an item. */
     static final int CHUNK = 256;
 
+    /** Bytes of an item, and of a tile. */
+    private static final int ENTRY_BYTES = 16;
+
     /** Rows of a tile. */
     private static final int TILE = 64;
 
@@ -82,7 +85,7 @@ final class CudaAttention implements AutoCloseable {
         }
 
         int bytes() {
-            return tilesAt() + 16 * tiles;
+            return tilesAt() + ENTRY_BYTES * tiles;
         }
 
         /** From the lists' begin, a multiple of 16. */
@@ -91,7 +94,7 @@ final class CudaAttention implements AutoCloseable {
         }
 
         private int tilesAt() {
-            return itemsAt() + 16 * items;
+            return itemsAt() + ENTRY_BYTES * items;
         }
     }
 
@@ -102,7 +105,7 @@ final class CudaAttention implements AutoCloseable {
     private final Runnable moving;
     private final boolean hopper;
     private final int multiprocessors;
-    private final List<CudaModule> modules = new ArrayList<>();
+    private final CudaModules modules = new CudaModules();
 
     /** Kernels by head size: 64, 128. */
     private final Kernel[] append;
@@ -138,7 +141,7 @@ final class CudaAttention implements AutoCloseable {
         hopper = context.device().major() == 9;
         multiprocessors = context.multiprocessors();
         append = kernels("rope_append", "rope_append_", "", new int[] {0, 0});
-        CudaModule attention = module("attention");
+        CudaModule attention = modules.load("attention");
         decode = kernels(attention, "attention_decode_", "", decodeBytes(64), decodeBytes(128));
         plain = kernels(attention, "attention_plain_", "_1", 0, 0);
         plainGroups = kernels(attention, "attention_plain_", "_4", 0, 0);
@@ -148,21 +151,15 @@ final class CudaAttention implements AutoCloseable {
                         "attention_prefill_",
                         "",
                         new int[] {prefillBytes(64), prefillBytes(128)});
-        CudaModule merging = module("attention_merge");
+        CudaModule merging = modules.load("attention_merge");
         int row = CudaPrograms.SHARED_BYTES;
         merge = kernels(merging, "attention_merge_", "", row, row);
         mergeMany = kernels(merging, "attention_merge_many_", "", row, row);
         mergeFew = hopper ? kernels(merging, "attention_merge_cluster_", "", row, row) : mergeMany;
     }
 
-    private CudaModule module(String name) {
-        CudaModule module = new CudaModule(name);
-        modules.add(module);
-        return module;
-    }
-
     private Kernel[] kernels(String file, String name, String end, int[] shared) {
-        return kernels(module(file), name, end, shared[0], shared[1]);
+        return kernels(modules.load(file), name, end, shared[0], shared[1]);
     }
 
     private static Kernel[] kernels(
@@ -205,10 +202,12 @@ final class CudaAttention implements AutoCloseable {
      * @param place what there is room for; at least {@link Lists#of}
      * @param at where in the buffer, a multiple of 16
      * @param tables [rows] where in the step's blocks each row's table begins
+     * @return items
      */
-    static void write(Rows rows, Lists place, ByteBuffer to, int at, int[] tables) {
+    static int write(Rows rows, Lists place, ByteBuffer to, int at, int[] tables) {
         int slot = 0;
-        int item = at + place.itemsAt();
+        int begin = at + place.itemsAt();
+        int item = begin;
         int[] together = new int[rows.spans().length];
         int count = 0;
         for (int s = 0; s < rows.spans().length; s++) {
@@ -231,11 +230,12 @@ final class CudaAttention implements AutoCloseable {
                     int settled = Math.clamp(fresh - first, 0, pages);
                     to.putInt(item, r).putInt(item + 4, c).putInt(item + 8, tables[r] + first);
                     to.putInt(item + 12, positions | settled << 16);
-                    item += 16;
+                    item += ENTRY_BYTES;
                 }
             }
         }
         writeTiles(rows, together, count, place, slot, to, at, tables);
+        return (item - begin) / ENTRY_BYTES;
     }
 
     private static void writeTiles(
@@ -398,6 +398,6 @@ final class CudaAttention implements AutoCloseable {
 
     @Override
     public void close() {
-        modules.forEach(CudaModule::close);
+        modules.close();
     }
 }

@@ -13,8 +13,6 @@ import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
 import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
 import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.Kernels.Linear;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * The projections: up to three that read one input in a launch. {@code int4.cuh} has the
@@ -37,8 +35,7 @@ final class CudaGemm implements AutoCloseable {
     private static final int RECORD_BYTES = TILE * GROUP / 2 + TILE * 2;
     private static final int OUTLIER_BYTES = TILE * GROUP + TILE * 4;
 
-    /** Row tiles the kernels are compiled for. */
-    private static final int[] TOKENS = {8, 16, 32, 64};
+    private static final int[] TOKENS = CudaPrograms.TOKENS;
 
     /** Of int4_wgmma: groups on the way, and thread blocks a multiprocessor holds. */
     private static final int[] STAGES = {4, 3, 3, 2};
@@ -68,7 +65,7 @@ final class CudaGemm implements AutoCloseable {
     private final int multiprocessors;
     private final boolean hopper;
     private final Arguments arguments = new Arguments();
-    private final List<CudaModule> modules = new ArrayList<>();
+    private final CudaModules modules = new CudaModules();
     private final Kernel packInt4;
     private final Kernel packOutliers;
     private final Kernel[] int4 = new Kernel[TOKENS.length];
@@ -82,11 +79,11 @@ final class CudaGemm implements AutoCloseable {
         this.stream = stream;
         multiprocessors = context.multiprocessors();
         hopper = CudaPrograms.hopper(context);
-        CudaModule pack = module("pack_int4");
+        CudaModule pack = modules.load("pack_int4");
         packInt4 = pack.kernel("pack_int4");
         packOutliers = pack.kernel("pack_outliers");
-        CudaModule quantized = module(hopper ? "int4_wgmma" : "int4_gemm");
-        CudaModule plain = module("bf16_gemm");
+        CudaModule quantized = modules.load(hopper ? "int4_wgmma" : "int4_gemm");
+        CudaModule plain = modules.load("bf16_gemm");
         for (int i = 0; i < TOKENS.length; i++) {
             int4[i] =
                     hopper
@@ -97,12 +94,6 @@ final class CudaGemm implements AutoCloseable {
         Kernel last = int4[TOKENS.length - 1];
         wide = hopper ? quantized.kernel("int4_wgmma_wide", wideBytes(1)) : last;
         shared = hopper ? quantized.kernel("int4_wgmma_wide_2", wideBytes(2)) : last;
-    }
-
-    private CudaModule module(String name) {
-        CudaModule module = new CudaModule(name);
-        modules.add(module);
-        return module;
     }
 
     /** Shared memory of a thread block, decode_bytes of int4_wgmma.cu. */
@@ -186,7 +177,7 @@ final class CudaGemm implements AutoCloseable {
             tiles += roundUp(linear.out(), TILE) / TILE;
             pairs += roundUp(linear.out(), 2 * TILE) / (2 * TILE);
         }
-        int variant = variant(count);
+        int variant = CudaPrograms.tile(count);
         int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
         int wideTiles = roundUp(count, WIDE_TOKENS) / WIDE_TOKENS * pairs;
         int couples = multiprocessors / 2;
@@ -217,19 +208,10 @@ final class CudaGemm implements AutoCloseable {
             boolean add,
             long[] outputs,
             Linear... linears) {
-        int variant = variant(count);
+        int variant = CudaPrograms.tile(count);
         int tiles = arguments(count, in, add, outputs, NARROW, linears);
         int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
         stream.launch(kernels[variant], tiles, columns, 1, 256, 0, arguments);
-    }
-
-    /** The narrowest tile that holds so many rows, or the widest. */
-    private static int variant(int count) {
-        int i = 0;
-        while (i + 1 < TOKENS.length && TOKENS[i] < count) {
-            i++;
-        }
-        return i;
     }
 
     /**
@@ -281,6 +263,6 @@ final class CudaGemm implements AutoCloseable {
 
     @Override
     public void close() {
-        modules.forEach(CudaModule::close);
+        modules.close();
     }
 }

@@ -9,16 +9,13 @@ import dev.aril.cuda.CudaModule.Kernel;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
 import dev.aril.engine.kernels.CudaMemory.DeviceHead;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * The output head: the final norm's rows in parts that make products exact, times weights in INT8
  * with a scale a row or in bf16. {@code head.cuh} has the mathematics and the layouts.
  */
 final class CudaHead implements AutoCloseable {
-    /** Row tiles the kernels are compiled for. */
-    private static final int[] TOKENS = {8, 16, 32, 64};
+    private static final int[] TOKENS = CudaPrograms.TOKENS;
 
     /** Outputs of a tile, and bytes of a row of it that are fetched at once. */
     private static final int TILE = 64;
@@ -48,7 +45,7 @@ final class CudaHead implements AutoCloseable {
     private final boolean hopper;
     private final int multiprocessors;
     private final Arguments arguments = new Arguments();
-    private final List<CudaModule> modules = new ArrayList<>();
+    private final CudaModules modules = new CudaModules();
     private final Kernel pack;
     private final Tile[] narrow = new Tile[TOKENS.length];
     private final Tile[] wide = new Tile[TOKENS.length];
@@ -66,19 +63,13 @@ final class CudaHead implements AutoCloseable {
         this.stream = stream;
         hopper = CudaPrograms.hopper(context);
         multiprocessors = context.multiprocessors();
-        pack = module("pack_head").kernel("pack_head");
-        CudaModule input = module("head_input");
-        CudaModule product = module(hopper ? "head_wgmma" : "head_mma");
+        pack = modules.load("pack_head").kernel("pack_head");
+        CudaModule input = modules.load("head_input");
+        CudaModule product = modules.load(hopper ? "head_wgmma" : "head_mma");
         for (int i = 0; i < TOKENS.length; i++) {
             narrow[i] = tile(input, product, "int8_", 2, TOKENS[i]);
             wide[i] = tile(input, product, "bf16_", 3, TOKENS[i]);
         }
-    }
-
-    private CudaModule module(String name) {
-        CudaModule module = new CudaModule(name);
-        modules.add(module);
-        return module;
     }
 
     private Tile tile(CudaModule input, CudaModule product, String format, int parts, int tokens) {
@@ -219,16 +210,11 @@ final class CudaHead implements AutoCloseable {
 
     /** The narrowest tile that holds so many rows, or the widest. */
     private Tile tile(DeviceHead head, int rows) {
-        Tile[] tiles = head.scales() == 0 ? wide : narrow;
-        int i = 0;
-        while (i + 1 < tiles.length && TOKENS[i] < rows) {
-            i++;
-        }
-        return tiles[i];
+        return (head.scales() == 0 ? wide : narrow)[CudaPrograms.tile(rows)];
     }
 
     @Override
     public void close() {
-        modules.forEach(CudaModule::close);
+        modules.close();
     }
 }

@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntConsumer;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -397,21 +398,23 @@ public final class CudaKernels implements Kernels {
     }
 
     private long constant(float[] values) {
-        return constants.computeIfAbsent(
-                values,
-                key -> {
-                    long address = memory.allocate(4L * values.length);
-                    uploads.copy(address, values);
-                    return address;
-                });
+        return constant(values, values.length, address -> uploads.copy(address, values));
     }
 
     private long constant(int[] values) {
+        return constant(values, values.length, address -> uploads.copy(address, values));
+    }
+
+    /**
+     * @param key by identity
+     * @param length values of four bytes
+     */
+    private long constant(Object key, int length, LongConsumer copy) {
         return constants.computeIfAbsent(
-                values,
-                key -> {
-                    long address = memory.allocate(4L * values.length);
-                    uploads.copy(address, values);
+                key,
+                absent -> {
+                    long address = memory.allocate(4L * length);
+                    copy.accept(address);
                     return address;
                 });
     }

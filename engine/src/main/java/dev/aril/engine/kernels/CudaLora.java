@@ -9,13 +9,13 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * The adapters' part of a step. {@link #write} makes lists of pieces of work, which the kernels
+ * The adapters' part of a step. {@link #take} makes lists of pieces of work, which the kernels
  * walk; the launches depend on a step's capacity and in nothing on its adapters, so that one graph
  * serves every mix.
  *
  * <p>Not thread safe; belongs to the thread that drives the device.
  */
-final class CudaLora implements CudaStep.Part, AutoCloseable {
+final class CudaLora implements AutoCloseable {
     /** Columns of x that a part of the shrunk values has. */
     private static final int CHUNK = 1024;
 
@@ -81,7 +81,6 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
     private int parts;
     private Layout layout = Layout.of(Width.NARROW, 0, outs);
     private Rows.Segment[] written = {};
-    private int entries;
     private final boolean[] adapted = new boolean[GROUPS];
 
     /**
@@ -118,23 +117,16 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
         capacity = 0; // what was written lies elsewhere now
     }
 
-    /** Nothing in the step's own memory: the lists change less often than a step's rows. */
-    @Override
-    public int bytes(int next) {
-        if (next != capacity) {
-            capacity = next;
-            written = new Rows.Segment[0];
-            entries = -1;
+    /**
+     * Copies a step's lists, unless they are those of the last one.
+     *
+     * @param most rows the step's kernels are made for
+     */
+    void take(Rows rows, int most) {
+        if (most == capacity && same(rows.segments(), written)) {
+            return;
         }
-        return 0;
-    }
-
-    /** Copies the lists unless they are those of the last step. */
-    @Override
-    public int write(ByteBuffer to, int at, Rows rows) {
-        if (entries >= 0 && same(rows.segments(), written)) {
-            return entries;
-        }
+        capacity = most;
         Width width = capacity <= NARROW_ROWS ? Width.NARROW : Width.WIDE;
         Arrays.fill(adapted, false);
         for (Rows.Segment segment : rows.segments()) {
@@ -151,7 +143,6 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
         CudaInlet inlet = inlets[width.ordinal()];
         inlet.send(write(rows, layout, inlet.open(layout.bytes()), 0));
         written = rows.segments();
-        return entries;
     }
 
     private static boolean same(Rows.Segment[] one, Rows.Segment[] other) {
@@ -299,7 +290,6 @@ final class CudaLora implements CudaStep.Part, AutoCloseable {
         for (int i = 0; i < writer.counts.length; i++) {
             to.putInt(begin + 4 * i, writer.counts[i]);
         }
-        entries = Arrays.stream(writer.counts).sum();
         reserve(most);
         return writer.end;
     }

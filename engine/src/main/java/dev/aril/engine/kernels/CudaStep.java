@@ -15,11 +15,10 @@ import org.jspecify.annotations.Nullable;
  * capacity.
  */
 final class CudaStep implements AutoCloseable {
-    /** The struct StepHead: rows, items, tiles, samples. */
+    /** The struct StepHead: rows, items, an unused one, samples. */
     private static final int HEAD_BYTES = 16;
 
     private static final int ITEMS = 4;
-    private static final int TILES = 8;
     private static final int SAMPLES = 12;
 
     /** Lists begin at multiples of this. */
@@ -27,22 +26,9 @@ final class CudaStep implements AutoCloseable {
 
     private static final int[] NONE = {};
 
-    /** A list that one operation's kernels walk. */
-    interface Part {
-        /** What its entries take at most. */
-        int bytes(int capacity);
-
-        /**
-         * Writes its entries.
-         *
-         * @return how many
-         */
-        int write(ByteBuffer to, int at, Rows rows);
-    }
-
     private final CudaInlet inlet;
     private final CudaSampler sampler;
-    private final Part lora;
+    private final CudaLora lora;
     private @Nullable Rows rows;
     private int[] sampled = NONE;
     private List<Draw> draws = List.of();
@@ -53,15 +39,14 @@ final class CudaStep implements AutoCloseable {
     private int tables;
     private int picked;
     private int parameters;
-    private int tiles;
     private int lists;
     private int blocks;
     private Lists place = new Lists(0, 0, 0, 0);
 
     /**
-     * @param lora writes what {@link #tiles} names
+     * @param lora keeps its lists in memory of its own, because they change less often
      */
-    CudaStep(DeviceMemory memory, CudaStream stream, CudaSampler sampler, Part lora) {
+    CudaStep(DeviceMemory memory, CudaStream stream, CudaSampler sampler, CudaLora lora) {
         inlet = new CudaInlet(memory, stream);
         this.sampler = sampler;
         this.lora = lora;
@@ -90,14 +75,13 @@ final class CudaStep implements AutoCloseable {
         ByteBuffer to = inlet.open(end);
         int[] begins = new int[next.count()];
         write(next, to, begins);
-        CudaAttention.write(next, most, to, lists, begins);
+        to.putInt(0, next.count());
+        to.putInt(ITEMS, CudaAttention.write(next, most, to, lists, begins));
         for (int i = 0; i < wanted.length; i++) {
             to.putInt(picked + 4 * i, wanted[i]);
         }
         sampler.write(to, parameters, draws);
-        to.putInt(0, next.count());
-        to.putInt(ITEMS, Lists.of(next).items());
-        to.putInt(TILES, lora.write(to, tiles, next));
+        lora.take(next, most.rows());
         to.putInt(SAMPLES, wanted.length);
         inlet.send(end);
         rows = next;
@@ -114,8 +98,7 @@ final class CudaStep implements AutoCloseable {
         tables = positions + 4 * most;
         picked = tables + 4 * most;
         parameters = roundUp(picked + 4 * most, ALIGNMENT);
-        tiles = roundUp(parameters + CudaSampler.bytes(most), ALIGNMENT);
-        lists = roundUp(tiles + lora.bytes(most), ALIGNMENT);
+        lists = roundUp(parameters + CudaSampler.bytes(most), ALIGNMENT);
         blocks = roundUp(lists + room.bytes(), ALIGNMENT);
     }
 
@@ -184,11 +167,6 @@ final class CudaStep implements AutoCloseable {
     /** [samples] how they are drawn. */
     long parameters() {
         return inlet.address() + parameters;
-    }
-
-    /** What the adapters' kernels walk. */
-    long tiles() {
-        return inlet.address() + tiles;
     }
 
     /** Where attention's kernels find the step. */

@@ -1,8 +1,8 @@
 package dev.aril.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.aril.engine.Gpu;
 import dev.aril.engine.kernels.Kernels.Linear;
 import dev.aril.engine.kernels.Kernels.Matrix;
 import java.util.Arrays;
@@ -26,9 +26,7 @@ class CudaHeadTest {
 
     @BeforeAll
     void needsAGpu() {
-        assumeTrue(
-                CudaKernels.unusable().isEmpty(),
-                () -> "no GPU here: " + CudaKernels.unusable().orElse(""));
+        Gpu.isNeeded();
         kernels = new CudaKernels(1L << 30);
     }
 

@@ -1,7 +1,6 @@
 package dev.aril.engine.kernels;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
+import dev.aril.engine.Gpu;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 
@@ -9,9 +8,7 @@ import org.junit.jupiter.api.Tag;
 class CudaKernelsTest extends KernelsContract {
     @BeforeAll
     static void needsAGpu() {
-        assumeTrue(
-                CudaKernels.unusable().isEmpty(),
-                () -> "no GPU here: " + CudaKernels.unusable().orElse(""));
+        Gpu.isNeeded();
     }
 
     /** Kept as bf16, which is what adapters read. */

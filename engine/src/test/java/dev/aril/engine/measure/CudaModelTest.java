@@ -2,11 +2,11 @@ package dev.aril.engine.measure;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.aril.engine.Device;
 import dev.aril.engine.Engine;
 import dev.aril.engine.EngineSettings;
+import dev.aril.engine.Gpu;
 import dev.aril.engine.ModelImport;
 import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.CudaKernels;
@@ -47,9 +47,7 @@ class CudaModelTest {
 
     @BeforeAll
     static void importOnce() throws IOException {
-        assumeTrue(
-                CudaKernels.unusable().isEmpty(),
-                () -> "no GPU here: " + CudaKernels.unusable().orElse(""));
+        Gpu.isNeeded();
         Path calibration = folder.resolve("calibration.txt");
         String text = Files.readString(MODEL.resolve("text/calibration.txt"));
         Files.writeString(calibration, text.substring(0, Math.min(text.length(), 60_000)));
