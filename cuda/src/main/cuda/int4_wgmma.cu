@@ -73,27 +73,20 @@ __device__ __forceinline__ void multiply(T (&c)[kTokens / 2], const uint32_t (&x
     pin(c);
 }
 
-// Two outputs side by side, from an even one on; what lies outside is not touched. Eight lanes write whole sectors.
-__device__ __forceinline__ float2 load_outputs(const GemmArgs& a, const Slice& slice, int row, int n) {
-    const float* from = slice.y + (size_t)row * slice.out + n;
-    float2 y = make_float2(0.0f, 0.0f);
-    if (row < a.rows && n + 1 < slice.out && slice.out % 2 == 0) {
-        y = *reinterpret_cast<const float2*>(from);
-    } else if (row < a.rows && n < slice.out) {
-        y.x = from[0];
-        y.y = n + 1 < slice.out ? from[1] : 0.0f;
-    }
-    return y;
-}
-
-__device__ __forceinline__ void store_outputs(const GemmArgs& a, const Slice& slice, int row, int n, const float2& y) {
+// Two outputs side by side, from an even one on; what lies outside is not touched. Eight lanes write whole sectors. What is
+// added to is not waited for: each output is added to once in a launch, so its bits depend on no order.
+__device__ __forceinline__ void finish_pair(const GemmArgs& a, const Slice& slice, int row, int n, float x, float y) {
     float* to = slice.y + (size_t)row * slice.out + n;
     if (row < a.rows && n + 1 < slice.out && slice.out % 2 == 0) {
-        *reinterpret_cast<float2*>(to) = y;
+        if (a.add) {
+            asm volatile("red.global.add.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(x), "f"(y) : "memory");
+        } else {
+            *reinterpret_cast<float2*>(to) = make_float2(x, y);
+        }
     } else if (row < a.rows && n < slice.out) {
-        to[0] = y.x;
+        finish(a, slice, row, n, x);
         if (n + 1 < slice.out) {
-            to[1] = y.y;
+            finish(a, slice, row, n + 1, y);
         }
     }
 }
@@ -241,11 +234,6 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
             const Slice& slice = a.slices[slice_of(a, place)];
             const int output = (place - slice.firstTile) * kOutputs + unit % 4 * 16 + 2 * quad;
             const int row = row0 + unit / 4 * 8 + 2 * t;
-            float2 old[2];
-            if (a.add) {
-                old[0] = load_outputs(a, slice, row, output);
-                old[1] = load_outputs(a, slice, row + 1, output);
-            }
             barrier_wait_cluster(partsFull, tile & 1);
             const float4* from = reinterpret_cast<const float4*>(parts) + mine * 32 + lane;
             float4 half[2];
@@ -264,13 +252,8 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
             if (lane < 2 && tile + 1 < tiles) {
                 barrier_arrive_block(in_block(partsEmpty, lane));
             }
-            float2 y[2] = {make_float2(sum[0], sum[2]), make_float2(sum[1], sum[3])};
-            if (a.add) {
-                y[0] = make_float2(old[0].x + y[0].x, old[0].y + y[0].y);
-                y[1] = make_float2(old[1].x + y[1].x, old[1].y + y[1].y);
-            }
-            store_outputs(a, slice, row, output, y[0]);
-            store_outputs(a, slice, row + 1, output, y[1]);
+            finish_pair(a, slice, row, output, sum[0], sum[2]);
+            finish_pair(a, slice, row + 1, output, sum[1], sum[3]);
         };
         int s = 0;
         uint32_t phase = 0;
@@ -620,30 +603,10 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
             }
             const int output = output0 + warp * 16 + 2 * quad;
             const int row = row0 + rank * kMine + 2 * t;
-            // some tokens at a time, so that what is added to arrives together
-            constexpr int kTogether = 4;
 #pragma unroll
-            for (int j0 = 0; j0 < kMine / 8; j0 += kTogether) {
-                float2 y[2 * kTogether];
-#pragma unroll
-                for (int i = 0; i < 2 * kTogether; i++) {
-                    y[i] = make_float2(sum[4 * j0 + 2 * i - i % 2], sum[4 * j0 + 2 * i - i % 2 + 2]);
-                }
-                if (a.add) {
-                    float2 old[2 * kTogether];
-#pragma unroll
-                    for (int i = 0; i < 2 * kTogether; i++) {
-                        old[i] = load_outputs(a, slice, row + (j0 + i / 2) * 8 + i % 2, output);
-                    }
-#pragma unroll
-                    for (int i = 0; i < 2 * kTogether; i++) {
-                        y[i] = make_float2(old[i].x + y[i].x, old[i].y + y[i].y);
-                    }
-                }
-#pragma unroll
-                for (int i = 0; i < 2 * kTogether; i++) {
-                    store_outputs(a, slice, row + (j0 + i / 2) * 8 + i % 2, output, y[i]);
-                }
+            for (int j = 0; j < kMine / 8; j++) {
+                finish_pair(a, slice, row + 8 * j, output, sum[4 * j], sum[4 * j + 2]);
+                finish_pair(a, slice, row + 8 * j + 1, output, sum[4 * j + 1], sum[4 * j + 3]);
             }
         }
     }
