@@ -10,15 +10,11 @@ import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.util.concurrent.CompletableFuture;
-import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
-import org.springframework.beans.factory.annotation.Autowired;
 
 /** One row a generation, however it ends, and in the ledger before the client hears the end. */
 final class LedgerTest extends ApiTest {
     private static final String CHAT = "/v1/chat/completions";
-
-    @Autowired DataSource database;
 
     @Test
     void theRowHoldsWhatWasSpent() throws Exception {
@@ -40,7 +36,7 @@ final class LedgerTest extends ApiTest {
         for (boolean stream : new boolean[] {true, false}) {
             int before = usage().size();
             CompletableFuture<HttpResponse<String>> answer;
-            try (Connection connection = database.getConnection();
+            try (Connection connection = superuser().getConnection();
                     Statement statement = connection.createStatement()) {
                 connection.setAutoCommit(false);
                 statement.execute("lock table usage_events in share mode");
@@ -49,10 +45,10 @@ final class LedgerTest extends ApiTest {
                                 post(CHAT, chat("one two", stream)).build(),
                                 HttpResponse.BodyHandlers.ofString());
                 // The insert stands before the lock: all of the answer but its end is made.
-                while (sql.sql(
+                while (sql().sql(
                                         "select count(*) from pg_stat_activity"
                                                 + " where wait_event_type = 'Lock'"
-                                                + " and query like '%insert into usage_events%'")
+                                                + " and query like '%quota_books%'")
                                 .query(Integer.class)
                                 .single()
                         == 0) {
@@ -68,7 +64,7 @@ final class LedgerTest extends ApiTest {
 
     @Test
     void withoutARowThereIsNoEnd() throws Exception {
-        sql.sql("alter table usage_events rename to usage_events_away").update();
+        sql().sql("alter table usage_events rename to usage_events_away").update();
         try {
             HttpResponse<String> stream = send(post(CHAT, chat("one two", true)));
             assertThat(stream.body())
@@ -83,7 +79,7 @@ final class LedgerTest extends ApiTest {
             assertThat(whole.statusCode()).isEqualTo(500);
             assertThat(error(whole).get("code").stringValue()).isEqualTo("usage_not_recorded");
         } finally {
-            sql.sql("alter table usage_events_away rename to usage_events").update();
+            sql().sql("alter table usage_events_away rename to usage_events").update();
         }
     }
 

@@ -1,32 +1,77 @@
 package dev.aril.tenancy;
 
-import com.github.benmanes.caffeine.cache.Ticker;
 import java.io.IOException;
-import java.security.SecureRandom;
+import java.time.Duration;
 import java.time.InstantSource;
+import javax.sql.DataSource;
+import org.springframework.boot.sql.init.dependency.DependsOnDatabaseInitialization;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
-import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.transaction.support.TransactionTemplate;
 
 /** Needs a bean of {@link TenancySettings}. */
 @Configuration(proxyBeanMethods = false)
 class TenancyConfiguration {
-    @Bean
-    Tenants tenants(TenantRows rows) {
-        return new Tenants(rows, InstantSource.system());
-    }
-
-    @Bean
-    ApiKeys apiKeys(ApiKeyRows keys, TenantRows tenants, TenancySettings settings)
+    @Bean(destroyMethod = "close")
+    @DependsOnDatabaseInitialization
+    Tenancy tenancy(DataSource database, TransactionTemplate transactions, TenancySettings settings)
             throws IOException {
-        SecureRandom random = new SecureRandom();
-        Pepper pepper = Pepper.open(settings.pepper(), () -> keys.count() > 0, random);
-        return new ApiKeys(
-                keys, tenants, pepper, InstantSource.system(), Ticker.systemTicker(), random);
+        return new Tenancy(
+                database,
+                transactions,
+                settings,
+                InstantSource.system(),
+                () -> Duration.ZERO,
+                true);
     }
 
     @Bean
-    UsageLedger usageLedger(JdbcClient sql) {
-        return new UsageLedger(sql);
+    RowSecurity rowSecurity(Tenancy tenancy) {
+        return tenancy.rows();
+    }
+
+    @Bean
+    AuditLog auditLog(Tenancy tenancy) {
+        return tenancy.audit();
+    }
+
+    @Bean
+    Tenants tenants(Tenancy tenancy) {
+        return tenancy.tenants();
+    }
+
+    @Bean
+    ApiKeys apiKeys(Tenancy tenancy) {
+        return tenancy.keys();
+    }
+
+    @Bean
+    Quota quota(Tenancy tenancy) {
+        return tenancy.quota();
+    }
+
+    @Bean
+    Limits limits(Tenancy tenancy) {
+        return tenancy.limits();
+    }
+
+    @Bean
+    UsageLedger usageLedger(Tenancy tenancy) {
+        return tenancy.ledger();
+    }
+
+    @Bean
+    Prices prices(Tenancy tenancy) {
+        return tenancy.prices();
+    }
+
+    @Bean
+    Accounts accounts(Tenancy tenancy) {
+        return tenancy.accounts();
+    }
+
+    @Bean
+    Webhooks webhooks(Tenancy tenancy) {
+        return tenancy.webhooks();
     }
 }
