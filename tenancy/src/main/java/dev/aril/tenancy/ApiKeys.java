@@ -9,8 +9,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 
 /** Whose is this bearer key? */
 public final class ApiKeys {
@@ -80,6 +83,57 @@ public final class ApiKeys {
                         label,
                         clock.instant()));
         return key.reveal();
+    }
+
+    /**
+     * Makes a key.
+     *
+     * @param label for people, 1 to 100 characters, no control characters
+     * @param expiresAt null for never
+     * @throws KeyRefused if something is malformed
+     * @throws Absent if there is no such tenant
+     */
+    public IssuedKey create(
+            Actor by,
+            TenantId tenant,
+            String label,
+            Set<KeyScope> scopes,
+            @Nullable Instant expiresAt) {
+        throw new UnsupportedOperationException();
+    }
+
+    /**
+     * Gives a key a new secret under the same key id; the present one works on for a while, any
+     * older one no longer.
+     *
+     * @throws Absent if the tenant has no such key
+     * @throws KeyRefused if it is revoked or expired, or the overlap is longer than 30 days
+     */
+    public IssuedKey rotate(Actor by, TenantId tenant, String keyId, Duration overlap) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** Refuses the key from now on, within a second everywhere; again is no error. */
+    public ApiKey revoke(Actor by, TenantId tenant, String keyId) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** A tenant's keys, newest first, revoked ones included. */
+    public List<ApiKey> list(TenantId tenant) {
+        throw new UnsupportedOperationException();
+    }
+
+    public Optional<ApiKey> find(TenantId tenant, String keyId) {
+        throw new UnsupportedOperationException();
+    }
+
+    /**
+     * Who presents this key? As {@link #authenticate}, with the key's id and scopes.
+     *
+     * @throws QuotaUnavailable if the database does not answer and the key was not just seen
+     */
+    public Optional<Bearer> identify(String presented) {
+        throw new UnsupportedOperationException();
     }
 
     /**

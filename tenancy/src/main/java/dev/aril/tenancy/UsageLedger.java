@@ -7,6 +7,8 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.springframework.jdbc.core.simple.JdbcClient;
 
 /** What was spent? Append-only, one row a generation. All calls block on SQL. */
@@ -65,6 +67,46 @@ public final class UsageLedger {
                 .param("until", timestamp(until))
                 .query(UsageLedger::entry)
                 .list();
+    }
+
+    /**
+     * Sums of usage by buckets of time, oldest first; buckets come whole: a page never ends inside
+     * one.
+     *
+     * @param after what the page before said, null for the first
+     * @param buckets how many buckets with usage a page has at most
+     */
+    public Page<UsageBucket> buckets(UsageQuery query, @Nullable String after, int buckets) {
+        throw new UnsupportedOperationException();
+    }
+
+    /**
+     * A tenant's events, newest first.
+     *
+     * @param after what the page before said, null for the first
+     */
+    public Page<RecordedEvent> recent(TenantId tenant, @Nullable String after, int limit) {
+        throw new UnsupportedOperationException();
+    }
+
+    /**
+     * Hands over events in the order of their admission, without holding them all.
+     *
+     * @param tenant null for all tenants, which only an administrator may ask
+     */
+    public void export(
+            @Nullable TenantId tenant, Instant from, Instant until, Consumer<RecordedEvent> to) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** Makes the rollups of a time anew from the events; exact while others write. */
+    public void rebuildRollups(Instant from, Instant until) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** Compares every counter with the rows it counts; exact while others write. */
+    public Conservation conservation() {
+        throw new UnsupportedOperationException();
     }
 
     private static UsageEntry entry(ResultSet row, int number) throws SQLException {
