@@ -1,5 +1,6 @@
 package dev.aril;
 
+import dev.aril.api.Patience;
 import dev.aril.engine.EngineSettings;
 import dev.aril.engine.ModelImport;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import org.springframework.util.unit.DataSize;
  * @param port of the HTTP API (environment: ARIL_PORT)
  * @param bind address to listen on
  * @param demo whether the first start creates the three demonstration tenants
+ * @param timeouts how long requests wait
  */
 @ConfigurationProperties("aril")
 public record ArilSettings(
@@ -29,6 +31,8 @@ public record ArilSettings(
         EngineSize engine,
         Limits limits,
         Stream stream,
+        Queue queue,
+        Patience timeouts,
         Shutdown shutdown) {
 
     public ArilSettings {
@@ -107,6 +111,12 @@ public record ArilSettings(
      * @param ping how often a silent stream sends a comment, so that proxies keep it open
      */
     public record Stream(Duration ping) {}
+
+    /**
+     * @param tenant sequences of one tenant that may wait for their first token; one more is
+     *     answered 429
+     */
+    public record Queue(int tenant) {}
 
     /**
      * @param grace how long running generations may go on after SIGTERM

@@ -1,7 +1,7 @@
 package dev.aril.api;
 
 import dev.aril.engine.Engine;
-import dev.aril.tenancy.Tenant;
+import dev.aril.tenancy.Bearer;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
@@ -29,19 +29,22 @@ final class Completions {
 
     @PostMapping(path = "/v1/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
     Mono<Void> complete(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer,
             @RequestBody(required = false) byte @Nullable [] body,
             ServerHttpResponse response) {
-        return replies.text(
+        return replies.answer(
+                Replies.Dialect.TEXT,
                 () -> {
                     CompletionRequest request =
                             CompletionRequest.read(body, engine.model().vocabulary());
-                    ServedModel model = models.resolve(tenant, request.common().model());
-                    return new Replies.Order(
-                            tenant,
+                    ServedModel model = models.resolve(bearer.tenant(), request.common().model());
+                    boolean scored = request.echo() && request.logprobs() != null;
+                    return new Order(
+                            bearer,
                             model,
-                            request.prompt().ids(engine),
-                            request.common().sampling(MAX_TOKENS),
+                            request.prompts(engine),
+                            request.common().n(),
+                            request.common().sampling(MAX_TOKENS, request.logprobs(), scored),
                             request.common().stream(),
                             request.common().includeUsage());
                 },

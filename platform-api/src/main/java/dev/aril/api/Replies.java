@@ -1,39 +1,50 @@
 package dev.aril.api;
 
-import dev.aril.engine.SamplingParams;
-import dev.aril.tenancy.Tenant;
+import dev.aril.engine.Engine;
 import java.time.Clock;
 import java.util.UUID;
 import java.util.concurrent.Callable;
-import java.util.function.Function;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.stereotype.Component;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
-/** Has a generation made and sends it as the client wants it: as a stream or whole. */
+/** Has an answer made and sends it as the client wants it: as a stream or whole. */
 @Component
 final class Replies {
-    /**
-     * A request that has been understood.
-     *
-     * @param prompt token ids
-     * @param includeUsage whether a stream ends with a chunk of usage
-     */
-    record Order(
-            Tenant tenant,
-            ServedModel model,
-            int[] prompt,
-            SamplingParams sampling,
-            boolean stream,
-            boolean includeUsage) {}
+    /** Which of the two interfaces is spoken. */
+    enum Dialect {
+        CHAT("chatcmpl-"),
+        TEXT("cmpl-");
+
+        private final String prefix;
+
+        Dialect(String prefix) {
+            this.prefix = prefix;
+        }
+
+        WireFormat format(WireFormat.Head head, Order order) {
+            return switch (this) {
+                case CHAT -> new WireFormat.Chat(head);
+                case TEXT -> new WireFormat.Text(head, order);
+            };
+        }
+    }
 
     private final Generations generations;
+    private final Engine engine;
     private final Blocking blocking;
     private final ApiSettings settings;
     private final Clock clock;
 
-    Replies(Generations generations, Blocking blocking, ApiSettings settings, Clock clock) {
+    Replies(
+            Generations generations,
+            Engine engine,
+            Blocking blocking,
+            ApiSettings settings,
+            Clock clock) {
         this.generations = generations;
+        this.engine = engine;
         this.blocking = blocking;
         this.settings = settings;
         this.clock = clock;
@@ -42,47 +53,34 @@ final class Replies {
     /**
      * @param understanding reads the request, on a virtual thread
      */
-    Mono<Void> chat(Callable<Order> understanding, ServerHttpResponse response) {
+    Mono<Void> answer(Dialect dialect, Callable<Order> understanding, ServerHttpResponse response) {
         return blocking.call(() -> generations.prepare(understanding))
-                .flatMap(order -> reply(order, "chatcmpl-", WireFormat.Chat::new, response));
+                .flatMap(order -> reply(dialect, id(dialect), order))
+                .flatMap(reply -> reply.write(response, settings.ping()));
     }
 
-    /**
-     * @param understanding reads the request, on a virtual thread
-     */
-    Mono<Void> text(Callable<Order> understanding, ServerHttpResponse response) {
-        return blocking.call(() -> generations.prepare(understanding))
-                .flatMap(order -> reply(order, "cmpl-", WireFormat.Text::new, response));
+    private static String id(Dialect dialect) {
+        return dialect.prefix + UUID.randomUUID().toString().replace("-", "");
     }
 
-    /** Refusals of the engine are thrown here, before anything is sent. */
-    private Mono<Void> reply(
-            Order order,
-            String prefix,
-            Function<WireFormat.Head, WireFormat> format,
-            ServerHttpResponse response) {
-        String id = prefix + UUID.randomUUID().toString().replace("-", "");
+    /** Refusals come before anything is sent. */
+    private Mono<Reply> reply(Dialect dialect, String id, Order order) {
         WireFormat wire =
-                format.apply(
+                dialect.format(
                         new WireFormat.Head(
                                 id,
                                 order.model().name(),
                                 clock.instant().getEpochSecond(),
-                                order.includeUsage()));
-        GenerationCall call =
-                generations.start(
-                        id,
-                        order.tenant(),
-                        order.model(),
-                        order.prompt(),
-                        order.sampling(),
-                        wire.promptField());
-        Mono<Void> sent =
-                order.stream()
-                        ? TokenStream.write(
-                                call, wire, order.includeUsage(), settings.ping(), response)
-                        : Answer.write(call, wire, response);
-        // A client may be gone before its first byte, when nobody has subscribed to the events yet.
-        return sent.doFinally(signal -> call.abandon());
+                                order.includeUsage()),
+                        order);
+        return generations
+                .start(id, order, wire.promptField())
+                .map(call -> {
+                    Flux<String> frames =
+                            order.stream()
+                                    ? TokenStream.of(call, order, wire, engine)
+                                    : Answer.of(call, wire, engine).flux();
+                    return new Reply(order.stream(), frames, call.headroom(), call::abandon);
+                });
     }
 }
