@@ -19,6 +19,7 @@ import org.springframework.util.unit.DataSize;
  * @param bind address to listen on
  * @param demo whether the first start creates the three demonstration tenants
  * @param timeouts how long requests wait
+ * @param currency of prices, as ISO 4217 has it, in lower case
  */
 @ConfigurationProperties("aril")
 public record ArilSettings(
@@ -33,11 +34,16 @@ public record ArilSettings(
         Stream stream,
         Queue queue,
         Patience timeouts,
+        String currency,
         Shutdown shutdown) {
 
     public ArilSettings {
         data = data.toAbsolutePath().normalize();
         home = home.toAbsolutePath().normalize();
+        if (!currency.matches("[a-z]{3}")) {
+            throw new IllegalArgumentException(
+                    "aril.currency must be three lower-case letters, as usd, not " + currency);
+        }
     }
 
     /** Where this model is imported to. */

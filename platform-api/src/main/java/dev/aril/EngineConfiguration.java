@@ -58,7 +58,8 @@ class EngineConfiguration {
                 settings.stream().ping(),
                 settings.limits().body().toBytes(),
                 settings.queue().tenant(),
-                settings.timeouts());
+                settings.timeouts(),
+                settings.currency());
     }
 
     @Bean

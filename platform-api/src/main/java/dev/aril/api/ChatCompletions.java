@@ -5,11 +5,11 @@ import dev.aril.tenancy.Bearer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestAttribute;
 import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RestController;
+import org.springframework.web.server.ServerWebExchange;
 import reactor.core.publisher.Mono;
 
 /** POST /v1/chat/completions: the main path, in order. */
@@ -29,9 +29,11 @@ final class ChatCompletions {
     Mono<Void> complete(
             @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer,
             @RequestBody(required = false) byte @Nullable [] body,
-            ServerHttpResponse response) {
+            ServerWebExchange exchange) {
         return replies.answer(
                 Replies.Dialect.CHAT,
+                bearer,
+                body,
                 () -> {
                     ChatRequest chat = ChatRequest.read(body, engine.model().vocabulary());
                     ServedModel model = models.resolve(bearer.tenant(), chat.common().model());
@@ -47,7 +49,7 @@ final class ChatCompletions {
                             chat.common().stream(),
                             chat.common().includeUsage());
                 },
-                response);
+                exchange);
     }
 
     private int[] prompt(ChatRequest chat) {

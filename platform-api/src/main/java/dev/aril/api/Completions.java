@@ -4,11 +4,11 @@ import dev.aril.engine.Engine;
 import dev.aril.tenancy.Bearer;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestAttribute;
 import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RestController;
+import org.springframework.web.server.ServerWebExchange;
 import reactor.core.publisher.Mono;
 
 /** POST /v1/completions: as {@link ChatCompletions}, from a plain prompt. */
@@ -31,9 +31,11 @@ final class Completions {
     Mono<Void> complete(
             @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer,
             @RequestBody(required = false) byte @Nullable [] body,
-            ServerHttpResponse response) {
+            ServerWebExchange exchange) {
         return replies.answer(
                 Replies.Dialect.TEXT,
+                bearer,
+                body,
                 () -> {
                     CompletionRequest request =
                             CompletionRequest.read(body, engine.model().vocabulary());
@@ -48,6 +50,6 @@ final class Completions {
                             request.common().stream(),
                             request.common().includeUsage());
                 },
-                response);
+                exchange);
     }
 }

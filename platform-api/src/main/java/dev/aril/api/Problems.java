@@ -142,6 +142,34 @@ final class Problems {
                 "model_not_found");
     }
 
+    static Problem malformedKey() {
+        return Problem.invalid(
+                HttpStatus.BAD_REQUEST,
+                "The header Idempotency-Key must be given once, with 1 to 255 printable ASCII"
+                        + " characters.",
+                null,
+                "invalid_idempotency_key");
+    }
+
+    /** Not 409: the clients' libraries would try again by themselves. */
+    static Problem keyReused() {
+        return Problem.invalid(
+                        HttpStatus.UNPROCESSABLE_CONTENT,
+                        "This Idempotency-Key was used for a different request within the last 24"
+                                + " hours; use a new key for a new request.",
+                        null,
+                        "idempotency_key_reused")
+                .noRetry();
+    }
+
+    static Problem originalFailed() {
+        return Problem.server(
+                        HttpStatus.SERVICE_UNAVAILABLE,
+                        "The request that this one repeats was under way and failed; try again.",
+                        "original_request_failed")
+                .retryAfter(SOON);
+    }
+
     /**
      * A key that is good for something else.
      *

@@ -5,15 +5,10 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
-import org.springframework.http.HttpHeaders;
 
 /** OpenAI's six headers: what is left of the limits per minute. Absent where nothing limits. */
 final class RateLimitHeaders {
     private RateLimitHeaders() {}
-
-    static void set(HttpHeaders headers, Headroom headroom) {
-        of(headroom).forEach(headers::set);
-    }
 
     static Map<String, String> of(Headroom headroom) {
         Map<String, String> headers = new TreeMap<>();

@@ -1,8 +1,8 @@
 package dev.aril.api;
 
-import dev.aril.tenancy.Headroom;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Map;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
@@ -13,10 +13,10 @@ import reactor.core.publisher.Mono;
  * An answer on its way: server-sent events, or one JSON body.
  *
  * @param frames of a stream its events, each flushed as it comes; else the one body
- * @param headroom what the tenant has left after this request
+ * @param headers further ones of the answer
  * @param abandon called when nobody reads the frames any more, whether they had ended or not
  */
-record Reply(boolean stream, Flux<String> frames, Headroom headroom, Runnable abandon) {
+record Reply(boolean stream, Flux<String> frames, Map<String, String> headers, Runnable abandon) {
     private static final String PING = ": ping\n\n";
 
     /** Never sent: it marks the place where the pings end too. */
@@ -26,7 +26,7 @@ record Reply(boolean stream, Flux<String> frames, Headroom headroom, Runnable ab
      * @param ping how often a silent stream sends a comment
      */
     Mono<Void> write(ServerHttpResponse response, Duration ping) {
-        RateLimitHeaders.set(response.getHeaders(), headroom);
+        headers.forEach(response.getHeaders()::set);
         Mono<Void> sent = stream ? writeStream(response, ping) : writeWhole(response);
         // A client may be gone before its first byte, when nobody has subscribed to the frames yet.
         return sent.doFinally(signal -> abandon.run());

@@ -81,7 +81,8 @@ final class TokenStream {
         return error;
     }
 
-    private static String data(ObjectNode node) {
+    /** As an event. */
+    static String data(ObjectNode node) {
         return "data: " + Json.text(node) + "\n\n";
     }
 }
