@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.aril.engine.Engine;
 import dev.aril.tenancy.ApiKeys;
+import dev.aril.tenancy.RowSecurity;
 import dev.aril.tenancy.Tenant;
 import dev.aril.tenancy.Tenants;
 import dev.aril.tenancy.UsageEntry;
@@ -45,6 +46,7 @@ import tools.jackson.databind.json.JsonMapper;
             "debug=false",
             "logging.level.org.springframework.boot.autoconfigure.logging=WARN",
             "aril.stream.ping=50ms",
+            "aril.timeouts.settlement=1s",
             "aril.limits.body=100KB",
             "aril.limits.adapter-config=4KB",
             "aril.limits.adapter-model=200KB"
@@ -58,6 +60,10 @@ abstract class ApiTest {
     @Autowired ApiKeys keys;
     @Autowired UsageLedger ledger;
     @Autowired JdbcClient sql;
+
+    /** Transactions that see a tenant's rows, or all. */
+    @Autowired RowSecurity rows;
+
     @LocalServerPort int port;
 
     final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();

@@ -8,9 +8,12 @@ import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
+import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import javax.sql.DataSource;
+import org.flywaydb.core.Flyway;
 import org.junit.jupiter.api.Test;
 import org.springframework.beans.factory.annotation.Autowired;
 
@@ -18,7 +21,12 @@ import org.springframework.beans.factory.annotation.Autowired;
 final class LedgerTest extends ApiTest {
     private static final String CHAT = "/v1/chat/completions";
 
-    @Autowired DataSource database;
+    /** Its connections are the tables' owner's. */
+    @Autowired Flyway flyway;
+
+    private Connection owner() throws SQLException {
+        return flyway.getConfiguration().getDataSource().getConnection();
+    }
 
     @Test
     void theRowHoldsWhatWasSpent() throws Exception {
@@ -40,7 +48,7 @@ final class LedgerTest extends ApiTest {
         for (boolean stream : new boolean[] {true, false}) {
             int before = usage().size();
             CompletableFuture<HttpResponse<String>> answer;
-            try (Connection connection = database.getConnection();
+            try (Connection connection = owner();
                     Statement statement = connection.createStatement()) {
                 connection.setAutoCommit(false);
                 statement.execute("lock table usage_events in share mode");
@@ -52,7 +60,7 @@ final class LedgerTest extends ApiTest {
                 while (sql.sql(
                                         "select count(*) from pg_stat_activity"
                                                 + " where wait_event_type = 'Lock'"
-                                                + " and query like '%insert into usage_events%'")
+                                                + " and query like '%quota%'")
                                 .query(Integer.class)
                                 .single()
                         == 0) {
@@ -68,10 +76,22 @@ final class LedgerTest extends ApiTest {
 
     @Test
     void withoutARowThereIsNoEnd() throws Exception {
-        sql.sql("alter table usage_events rename to usage_events_away").update();
-        try {
-            HttpResponse<String> stream = send(post(CHAT, chat("one two", true)));
-            assertThat(stream.body())
+        List<CompletableFuture<HttpResponse<String>>> held = new ArrayList<>();
+        for (boolean stream : new boolean[] {true, false}) {
+            held.add(
+                    http.sendAsync(
+                            post(CHAT, chat("hold two", stream)).build(),
+                            HttpResponse.BodyHandlers.ofString()));
+        }
+        while (scripted().running.size() < 2) {
+            Thread.sleep(5);
+        }
+        try (Connection connection = owner();
+                Statement statement = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            statement.execute("lock table usage_events in share mode");
+            scripted().release();
+            assertThat(held.get(0).get().body())
                     .contains("\"content\":\"two\"")
                     .doesNotContain("[DONE]")
                     .doesNotContain("\"finish_reason\":\"stop\"")
@@ -79,12 +99,19 @@ final class LedgerTest extends ApiTest {
                             "data: {\"error\":{\"message\":\"The answer is withheld because its"
                                     + " usage could not be recorded.\",\"type\":\"server_error\","
                                     + "\"param\":null,\"code\":\"usage_not_recorded\"}}\n\n");
-            HttpResponse<String> whole = send(post(CHAT, chat("one two", false)));
+            HttpResponse<String> whole = held.get(1).get();
             assertThat(whole.statusCode()).isEqualTo(500);
             assertThat(error(whole).get("code").stringValue()).isEqualTo("usage_not_recorded");
-        } finally {
-            sql.sql("alter table usage_events_away rename to usage_events").update();
+            // while nobody knows what is left, nothing is admitted
+            HttpResponse<String> refused = send(post(CHAT, chat("one", false)));
+            assertThat(refused.statusCode()).isEqualTo(503);
+            assertThat(error(refused).get("code").stringValue()).isEqualTo("database_unavailable");
+            connection.rollback();
         }
+        // what was spent is owed: it is written as soon as that is possible again
+        assertThat(awaitUsage(2))
+                .extracting(UsageEntry::finishReason)
+                .containsExactly("stop", "stop");
     }
 
     @Test
