@@ -151,13 +151,10 @@ final class IdempotencyTest extends ApiTest {
                                     .header("Idempotency-Key", other));
             assertThat(failed.statusCode()).isEqualTo(500);
             assertThat(replayed(failed)).isFalse();
-            while (rows.ofAll(
-                            () ->
-                                    sql.sql(
-                                                    "select count(*) from idempotent_answers where name = :name")
-                                            .param("name", other)
-                                            .query(Integer.class)
-                                            .single())
+            while (sql().sql("select count(*) from idempotent_answers where name = :name")
+                            .param("name", other)
+                            .query(Integer.class)
+                            .single()
                     > 0) {
                 Thread.sleep(5);
             }
@@ -168,17 +165,16 @@ final class IdempotencyTest extends ApiTest {
     void whatAReplicaThatDiedLeftIsMadeAnewUnderItsId() throws Exception {
         send(ask("one two", false));
         String id =
-                rows.ofAll(() ->
-                        sql.sql(
-                                        """
-                                        update idempotent_answers
-                                        set answer = null, holder = gen_random_uuid(),
-                                            lease_until = now() - interval '1 second'
-                                        where name = :name returning generation_id
-                                        """)
-                                .param("name", name)
-                                .query(String.class)
-                                .single());
+                sql().sql(
+                                """
+                                update idempotent_answers
+                                set answer = null, holder = gen_random_uuid(),
+                                    lease_until = now() - interval '1 second'
+                                where name = :name returning generation_id
+                                """)
+                        .param("name", name)
+                        .query(String.class)
+                        .single();
         HttpResponse<String> again = send(ask("one two", false));
         assertThat(again.statusCode()).isEqualTo(200);
         assertThat(json(again).get("id").stringValue()).isEqualTo(id);
@@ -190,11 +186,10 @@ final class IdempotencyTest extends ApiTest {
     void onlyTheAnswerIsStored() throws Exception {
         send(ask("one two", false));
         String row =
-                rows.ofAll(() ->
-                        sql.sql("select a::text from idempotent_answers a where name = :name")
-                                .param("name", name)
-                                .query(String.class)
-                                .single());
+                sql().sql("select a::text from idempotent_answers a where name = :name")
+                        .param("name", name)
+                        .query(String.class)
+                        .single();
         assertThat(row).contains("chat.completion").doesNotContain("messages");
     }
 

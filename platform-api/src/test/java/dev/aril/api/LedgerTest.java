@@ -8,25 +8,15 @@ import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
-import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import org.flywaydb.core.Flyway;
 import org.junit.jupiter.api.Test;
-import org.springframework.beans.factory.annotation.Autowired;
 
 /** One row a generation, however it ends, and in the ledger before the client hears the end. */
 final class LedgerTest extends ApiTest {
     private static final String CHAT = "/v1/chat/completions";
-
-    /** Its connections are the tables' owner's. */
-    @Autowired Flyway flyway;
-
-    private Connection owner() throws SQLException {
-        return flyway.getConfiguration().getDataSource().getConnection();
-    }
 
     @Test
     void theRowHoldsWhatWasSpent() throws Exception {
@@ -48,7 +38,7 @@ final class LedgerTest extends ApiTest {
         for (boolean stream : new boolean[] {true, false}) {
             int before = usage().size();
             CompletableFuture<HttpResponse<String>> answer;
-            try (Connection connection = owner();
+            try (Connection connection = superuser().getConnection();
                     Statement statement = connection.createStatement()) {
                 connection.setAutoCommit(false);
                 statement.execute("lock table usage_events in share mode");
@@ -57,10 +47,10 @@ final class LedgerTest extends ApiTest {
                                 post(CHAT, chat("one two", stream)).build(),
                                 HttpResponse.BodyHandlers.ofString());
                 // The insert stands before the lock: all of the answer but its end is made.
-                while (sql.sql(
+                while (sql().sql(
                                         "select count(*) from pg_stat_activity"
                                                 + " where wait_event_type = 'Lock'"
-                                                + " and query like '%quota%'")
+                                                + " and query like '%quota_books%'")
                                 .query(Integer.class)
                                 .single()
                         == 0) {
@@ -86,7 +76,7 @@ final class LedgerTest extends ApiTest {
         while (scripted().running.size() < 2) {
             Thread.sleep(5);
         }
-        try (Connection connection = owner();
+        try (Connection connection = superuser().getConnection();
                 Statement statement = connection.createStatement()) {
             connection.setAutoCommit(false);
             statement.execute("lock table usage_events in share mode");
