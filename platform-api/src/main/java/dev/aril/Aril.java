@@ -1,8 +1,16 @@
 package dev.aril;
 
+import dev.aril.commands.AccountCommands;
+import dev.aril.commands.AuditCommands;
 import dev.aril.commands.Bench;
 import dev.aril.commands.Evaluate;
 import dev.aril.commands.Import;
+import dev.aril.commands.KeyCommands;
+import dev.aril.commands.PriceCommands;
+import dev.aril.commands.QuotaCommands;
+import dev.aril.commands.TenantCommands;
+import dev.aril.commands.UsageCommands;
+import dev.aril.commands.WebhookCommands;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
@@ -17,7 +25,21 @@ import picocli.CommandLine.Spec;
         name = "aril",
         description =
                 "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
-        subcommands = {Serve.class, Import.class, Evaluate.class, Bench.class, HelpCommand.class},
+        subcommands = {
+            Serve.class,
+            Import.class,
+            Evaluate.class,
+            Bench.class,
+            TenantCommands.class,
+            KeyCommands.class,
+            QuotaCommands.class,
+            UsageCommands.class,
+            AuditCommands.class,
+            AccountCommands.class,
+            PriceCommands.class,
+            WebhookCommands.class,
+            HelpCommand.class
+        },
         mixinStandardHelpOptions = true,
         version = "aril 0.1.0")
 public final class Aril implements Runnable {
