@@ -90,6 +90,11 @@ final class AccountsApi {
         query.done();
         Role role = role(fields);
         fields.done();
+        return Views.account(changeRole(by, account, role));
+    }
+
+    /** Shared with the dashboard. */
+    Account changeRole(Actor by, String account, Role role) {
         find(account);
         conflict(
                 "role",
@@ -97,13 +102,18 @@ final class AccountsApi {
                     accounts.changeRole(by, account, role);
                     return true;
                 });
-        return Views.account(find(account));
+        return find(account);
     }
 
     @PostMapping("/admin/api/accounts/{account}/disable")
     @Needs(Role.ADMIN)
     ObjectNode disable(Actor by, @PathVariable String account, Query query) {
         query.done();
+        return Views.account(disable(by, account));
+    }
+
+    /** Shared with the dashboard. */
+    Account disable(Actor by, String account) {
         find(account);
         conflict(
                 "account",
@@ -111,7 +121,7 @@ final class AccountsApi {
                     accounts.disable(by, account);
                     return true;
                 });
-        return Views.account(find(account));
+        return find(account);
     }
 
     @GetMapping("/admin/api/oidc-rules")
@@ -156,7 +166,7 @@ final class AccountsApi {
         accounts.removeOidcRule(by, rule);
     }
 
-    private Account find(String name) {
+    Account find(String name) {
         return (FORM.matcher(name).matches() ? accounts.find(name) : Optional.<Account>empty())
                 .orElseThrow(() -> Refused.absent("account"));
     }

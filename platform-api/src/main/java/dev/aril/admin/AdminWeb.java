@@ -14,6 +14,8 @@ import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.core.task.support.TaskExecutorAdapter;
 import org.springframework.http.CacheControl;
 import org.springframework.http.MediaType;
+import org.springframework.util.LinkedMultiValueMap;
+import org.springframework.util.MultiValueMap;
 import org.springframework.web.reactive.BindingContext;
 import org.springframework.web.reactive.config.BlockingExecutionConfigurer;
 import org.springframework.web.reactive.config.ResourceHandlerRegistry;
@@ -69,6 +71,8 @@ class AdminWeb implements WebFluxConfigurer {
                         Query.class,
                         (exchange, type) ->
                                 Mono.just(new Query(exchange.getRequest().getQueryParams()))),
+                new Argument<>(
+                        Form.class, (exchange, type) -> exchange.getFormData().map(AdminWeb::form)),
                 new Argument<>(Fields.class, (exchange, type) -> fields(exchange)));
     }
 
@@ -113,6 +117,12 @@ class AdminWeb implements WebFluxConfigurer {
                     }
                     return Fields.of(bytes);
                 });
+    }
+
+    private static Form form(MultiValueMap<String, String> data) {
+        MultiValueMap<String, String> fields = new LinkedMultiValueMap<>(data);
+        fields.remove("_csrf");
+        return new Form(new Query(fields));
     }
 
     private static byte[] bytes(DataBuffer buffer) {

@@ -21,14 +21,11 @@ final class LoginPage {
     }
 
     @GetMapping("/admin/login")
-    Mono<String> show(
-            @RequestParam MultiValueMap<String, String> query,
-            Model model,
-            ServerWebExchange exchange) {
+    String show(@RequestParam MultiValueMap<String, String> query, Model model) {
         model.addAttribute("message", message(query));
         model.addAttribute("failed", query.containsKey("wrong") || query.containsKey("wait"));
         model.addAttribute("issuers", oidc.names());
-        return Forms.withToken(model, exchange).thenReturn("admin/login");
+        return "admin/login";
     }
 
     private static String message(MultiValueMap<String, String> query) {

@@ -4,6 +4,7 @@ import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.springframework.util.MultiValueMap;
@@ -60,6 +61,30 @@ final class Query {
                             name, name + " cannot be " + Fields.shortened(text) + ".", limit);
                 })
                 .orElse(otherwise);
+    }
+
+    /** A whole number that people may group with commas or blanks. */
+    OptionalLong amount(String name, long least, long most) {
+        String limit = "a whole number from " + least + " to " + most;
+        Optional<String> text = text(name, limit).map(given -> given.replaceAll("[ ,_]", ""));
+        if (text.isEmpty()) {
+            return OptionalLong.empty();
+        }
+        try {
+            long number = Long.parseLong(text.get());
+            if (number >= least && number <= most) {
+                return OptionalLong.of(number);
+            }
+        } catch (NumberFormatException e) {
+            // refused below
+        }
+        throw Fields.refused(
+                name, name + " cannot be " + Fields.shortened(text.get()) + ".", limit);
+    }
+
+    List<String> texts(String name) {
+        known.add(name);
+        return given.getOrDefault(name, List.of());
     }
 
     Optional<Instant> instant(String name) {
