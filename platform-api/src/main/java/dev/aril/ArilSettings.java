@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Set;
 import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.Name;
 import org.springframework.util.unit.DataSize;
 
 /**
@@ -27,6 +28,7 @@ public record ArilSettings(
         boolean demo,
         Model model,
         EngineSize engine,
+        Webhooks webhooks,
         Limits limits,
         Stream stream,
         Shutdown shutdown) {
@@ -93,6 +95,11 @@ public record ArilSettings(
                     bf16Head);
         }
     }
+
+    /**
+     * @param allowPrivate whether webhooks may go to private addresses, and over plain http
+     */
+    public record Webhooks(@Name("private") boolean allowPrivate) {}
 
     /**
      * What a client may send at most.

@@ -4,6 +4,7 @@ import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.time.Duration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
+import org.springframework.boot.flyway.autoconfigure.FlywayConnectionDetails;
 import org.springframework.boot.jdbc.autoconfigure.JdbcConnectionDetails;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -50,23 +51,53 @@ class EmbeddedDatabase {
         return server;
     }
 
+    /** Made before anyone connects as one of them. */
     @Bean
-    JdbcConnectionDetails jdbcConnectionDetails(EmbeddedPostgres server, DatabaseFolder folder) {
-        String url = "jdbc:postgresql://127.0.0.1:" + server.getPort() + "/postgres";
+    EmbeddedRoles embeddedRoles(EmbeddedPostgres server, DatabaseFolder folder) {
+        EmbeddedRoles roles =
+                new EmbeddedRoles(
+                        "jdbc:postgresql://127.0.0.1:" + server.getPort() + "/postgres",
+                        folder.password());
+        roles.make();
+        return roles;
+    }
+
+    @Bean
+    JdbcConnectionDetails jdbcConnectionDetails(EmbeddedRoles roles) {
         return new JdbcConnectionDetails() {
             @Override
             public String getUsername() {
-                return "postgres";
+                return EmbeddedRoles.APPLICATION;
             }
 
             @Override
             public String getPassword() {
-                return folder.password();
+                return roles.password(EmbeddedRoles.APPLICATION);
             }
 
             @Override
             public String getJdbcUrl() {
-                return url;
+                return roles.url();
+            }
+        };
+    }
+
+    @Bean
+    FlywayConnectionDetails flywayConnectionDetails(EmbeddedRoles roles) {
+        return new FlywayConnectionDetails() {
+            @Override
+            public String getUsername() {
+                return EmbeddedRoles.OWNER;
+            }
+
+            @Override
+            public String getPassword() {
+                return roles.password(EmbeddedRoles.OWNER);
+            }
+
+            @Override
+            public String getJdbcUrl() {
+                return roles.url();
             }
         };
     }

@@ -49,7 +49,10 @@ class EngineConfiguration {
 
     @Bean
     TenancySettings tenancySettings(ArilSettings settings) {
-        return new TenancySettings(settings.data().resolve("pepper"));
+        return new TenancySettings(
+                settings.data().resolve("pepper"),
+                settings.data().resolve("webhook-key"),
+                settings.webhooks().allowPrivate());
     }
 
     @Bean

@@ -1,11 +1,12 @@
 package dev.aril.adapters;
 
+import dev.aril.tenancy.Quota;
+import dev.aril.tenancy.RowSecurity;
 import java.io.IOException;
 import java.time.InstantSource;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.jdbc.core.simple.JdbcClient;
-import org.springframework.transaction.support.TransactionTemplate;
 
 /** Needs beans of {@link AdapterStoreSettings} and {@link AdapterVerifier}. */
 @Configuration(proxyBeanMethods = false)
@@ -22,11 +23,19 @@ class AdapterStoreConfiguration {
             AdapterVerifier verifier,
             AdapterStoreSettings settings,
             JdbcClient sql,
-            TransactionTemplate transactions)
+            RowSecurity visible,
+            Quota quota)
             throws IOException {
         Adapters adapters =
                 new Adapters(
-                        rows, files, verifier, settings, sql, transactions, InstantSource.system());
+                        rows,
+                        files,
+                        verifier,
+                        settings,
+                        sql,
+                        visible,
+                        quota,
+                        InstantSource.system());
         adapters.sweep();
         return adapters;
     }

@@ -4,6 +4,9 @@ import dev.aril.adapters.AdapterNameRefused.Reason;
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.AdapterSummary;
+import dev.aril.tenancy.Quota;
+import dev.aril.tenancy.QuotaExceeded;
+import dev.aril.tenancy.RowSecurity;
 import dev.aril.tenancy.TenantId;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -20,7 +23,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.dao.DataIntegrityViolationException;
 import org.springframework.jdbc.core.simple.JdbcClient;
-import org.springframework.transaction.support.TransactionTemplate;
 
 /**
  * Which adapters exist, whose are they, where are their bytes? All calls block.
@@ -38,7 +40,8 @@ public final class Adapters {
     private final AdapterVerifier verifier;
     private final String baseModel;
     private final JdbcClient sql;
-    private final TransactionTemplate transactions;
+    private final RowSecurity visible;
+    private final Quota quota;
     private final InstantSource clock;
 
     Adapters(
@@ -47,14 +50,16 @@ public final class Adapters {
             AdapterVerifier verifier,
             AdapterStoreSettings settings,
             JdbcClient sql,
-            TransactionTemplate transactions,
+            RowSecurity visible,
+            Quota quota,
             InstantSource clock) {
         this.rows = rows;
         this.files = files;
         this.verifier = verifier;
         this.baseModel = settings.baseModel();
         this.sql = sql;
-        this.transactions = transactions;
+        this.visible = visible;
+        this.quota = quota;
         this.clock = clock;
     }
 
@@ -70,9 +75,13 @@ public final class Adapters {
             throw new AdapterNameRefused(
                     Reason.RESERVED, "name " + name + " is the base model's; choose another");
         }
-        if (rows.existsByTenantIdAndName(owner.value(), name)) {
+        if (exists(owner, name)) {
             throw taken(name);
         }
+    }
+
+    private boolean exists(TenantId owner, String name) {
+        return visible.of(owner, () -> rows.existsByTenantIdAndName(owner.value(), name));
     }
 
     /** An empty folder to upload into. */
@@ -85,6 +94,7 @@ public final class Adapters {
      * can be asked for. The caller closes the upload afterwards in any case.
      *
      * @param name {@code [A-Za-z0-9][A-Za-z0-9._-]{0,63}}, not the base model's
+     * @throws QuotaExceeded if the tenant may not keep one more, or not so many bytes
      */
     public Adapter publish(TenantId owner, String name, StagedUpload upload)
             throws AdapterRejected, AdapterNameRefused, IOException {
@@ -108,7 +118,7 @@ public final class Adapters {
             register(adapter, upload);
             registered = true;
         } catch (DataIntegrityViolationException e) {
-            if (rows.existsByTenantIdAndName(owner.value(), name)) {
+            if (exists(owner, name)) {
                 throw taken(name);
             }
             throw e;
@@ -124,14 +134,15 @@ public final class Adapters {
 
     /** A tenant's adapters, by name. */
     public List<Adapter> list(TenantId owner) {
-        return rows.findByTenantIdOrderByName(owner.value()).stream()
+        return visible.of(owner, () -> rows.findByTenantIdOrderByName(owner.value())).stream()
                 .map(AdapterRow::adapter)
                 .toList();
     }
 
     public Optional<Adapter> find(TenantId owner, String name) {
         return NAME.matcher(name).matches()
-                ? rows.findByTenantIdAndName(owner.value(), name).map(AdapterRow::adapter)
+                ? visible.of(owner, () -> rows.findByTenantIdAndName(owner.value(), name))
+                        .map(AdapterRow::adapter)
                 : Optional.empty();
     }
 
@@ -162,11 +173,13 @@ public final class Adapters {
             return false;
         }
         Optional<String> digest =
-                transactions.execute(_ ->
-                        rows.findByTenantIdAndName(owner.value(), name)
-                                .map(AdapterRow::adapter)
-                                .filter(a -> rows.deleteRow(a.id().value()) == 1)
-                                .map(Adapter::digest));
+                visible.of(
+                        owner,
+                        () ->
+                                rows.findByTenantIdAndName(owner.value(), name)
+                                        .map(AdapterRow::adapter)
+                                        .filter(a -> rows.deleteRow(a.id().value()) == 1)
+                                        .map(Adapter::digest));
         digest.ifPresent(this::removeUnused);
         return digest.isPresent();
     }
@@ -177,7 +190,7 @@ public final class Adapters {
     void sweep() throws IOException {
         files.sweepStaging();
         Set<String> present = files.digests();
-        Set<String> named = rows.digests();
+        Set<String> named = visible.ofAll(rows::digests);
         Set<String> unused = new HashSet<>(present);
         unused.removeAll(named);
         unused.forEach(this::removeUnused);
@@ -193,21 +206,25 @@ public final class Adapters {
     }
 
     private void register(Adapter adapter, StagedUpload upload) {
-        transactions.executeWithoutResult(_ -> {
-            lock(adapter.digest());
-            try {
-                files.adopt(upload, adapter.digest());
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-            rows.saveAndFlush(new AdapterRow(adapter));
-        });
+        visible.of(
+                adapter.owner(),
+                () -> {
+                    lock(adapter.digest());
+                    try {
+                        files.adopt(upload, adapter.digest());
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                    // Last, because it keeps the tenant's requests waiting until the commit.
+                    quota.admitAdapter(adapter.owner(), adapter.bytes());
+                    return rows.saveAndFlush(new AdapterRow(adapter));
+                });
     }
 
     private void removeUnused(String digest) {
         try {
             Optional<Path> retired =
-                    transactions.execute(_ -> {
+                    visible.ofAll(() -> {
                         lock(digest);
                         return rows.existsByDigest(digest) ? Optional.empty() : retire(digest);
                     });

@@ -8,6 +8,8 @@ import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.AdapterRejected.Part;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.PeftAdapter;
+import dev.aril.tenancy.Quota;
+import dev.aril.tenancy.RowSecurity;
 import dev.aril.tenancy.TenancySettings;
 import dev.aril.tenancy.Tenant;
 import dev.aril.tenancy.TenantId;
@@ -40,7 +42,6 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.test.context.DynamicPropertyRegistry;
 import org.springframework.test.context.DynamicPropertySource;
-import org.springframework.transaction.support.TransactionTemplate;
 import tools.jackson.databind.json.JsonMapper;
 
 @SpringBootTest(
@@ -95,7 +96,8 @@ class AdaptersTest {
     @Autowired AdapterFiles files;
     @Autowired AdapterStoreSettings settings;
     @Autowired JdbcClient sql;
-    @Autowired TransactionTemplate transactions;
+    @Autowired RowSecurity visible;
+    @Autowired Quota quota;
 
     private Tenant globe;
     private Tenant acme;
@@ -358,7 +360,8 @@ class AdaptersTest {
                             VERIFIER,
                             settings,
                             sql,
-                            transactions,
+                            visible,
+                            quota,
                             java.time.InstantSource.system());
             Adapter adapter = publish(globe.id(), "shared", "sql");
             assertThat(other.resolve(globe.id(), "shared").orElseThrow().adapter())

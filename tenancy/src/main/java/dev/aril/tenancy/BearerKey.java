@@ -27,7 +27,12 @@ record BearerKey(String keyId, String secret) {
             Pattern.compile("aril_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})");
 
     static BearerKey random(SecureRandom random) {
-        return new BearerKey(characters(KEY_ID, random), characters(SECRET, random));
+        return random(characters(KEY_ID, random), random);
+    }
+
+    /** A new secret under a key id that is there. */
+    static BearerKey random(String keyId, SecureRandom random) {
+        return new BearerKey(keyId, characters(SECRET, random));
     }
 
     /** Empty unless the form and the checksum are right. */

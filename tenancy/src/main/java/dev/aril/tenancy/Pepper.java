@@ -16,7 +16,10 @@ import java.util.function.BooleanSupplier;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/** The server's own secret, without which the stored hashes of API keys cannot be tested. */
+/**
+ * A secret of the server's own, outside the database: without it the stored hashes of API keys
+ * cannot be tested. Each purpose has a file of its own.
+ */
 final class Pepper {
     private static final int BYTES = 32;
 
@@ -37,18 +40,18 @@ final class Pepper {
         if (Files.notExists(file)) {
             if (keysExist.getAsBoolean()) {
                 throw new IOException(
-                        "the pepper "
+                        "the key file "
                                 + file
-                                + " is missing, and without it no existing API key is valid:"
-                                + " restore the file, or delete all rows of api_keys and issue new"
-                                + " keys");
+                                + " is missing, and nothing made under it is valid without: restore"
+                                + " the file, or delete what it is for (all rows of api_keys, or of"
+                                + " webhook_endpoints) and make it anew");
             }
             create(file, random);
         }
         byte[] bytes = Files.readAllBytes(file);
         if (bytes.length != BYTES) {
             throw new IOException(
-                    "the pepper "
+                    "the key file "
                             + file
                             + " has "
                             + bytes.length

@@ -52,4 +52,8 @@ public record UsageQuery(
                 null,
                 null);
     }
+
+    boolean by(Group group) {
+        return groupBy.contains(group);
+    }
 }
