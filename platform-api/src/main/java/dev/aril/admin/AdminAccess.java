@@ -5,6 +5,7 @@ import dev.aril.api.Blocking;
 import dev.aril.tenancy.Accounts;
 import java.net.URI;
 import java.security.SecureRandom;
+import java.time.InstantSource;
 import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -31,6 +32,7 @@ import org.springframework.security.web.server.savedrequest.NoOpServerRequestCac
 import org.springframework.security.web.server.util.matcher.PathPatternParserServerWebExchangeMatcher;
 import org.springframework.web.reactive.result.method.annotation.RequestMappingHandlerMapping;
 import org.springframework.web.server.ServerWebExchange;
+import org.springframework.web.server.WebSession;
 import reactor.core.publisher.Mono;
 
 /**
@@ -114,7 +116,11 @@ class AdminAccess {
     @Bean
     @Order(-1)
     SecurityWebFilterChain dashboard(
-            ServerHttpSecurity http, LocalLogin local, OidcLogin oidc, Policy policy) {
+            ServerHttpSecurity http,
+            LocalLogin local,
+            OidcLogin oidc,
+            AdminSettings settings,
+            Policy policy) {
         AuthenticationWebFilter form =
                 new AuthenticationWebFilter((ServerWebExchange exchange) -> local.from(exchange));
         form.setRequiresAuthenticationMatcher(
@@ -132,6 +138,10 @@ class AdminAccess {
                         .requestCache(
                                 cache -> cache.requestCache(NoOpServerRequestCache.getInstance()))
                         .addFilterAt(form, SecurityWebFiltersOrder.FORM_LOGIN)
+                        .addFilterBefore(
+                                new SessionAge(settings.sessionMost(), InstantSource.system()),
+                                SecurityWebFiltersOrder.SECURITY_CONTEXT_SERVER_WEB_EXCHANGE)
+                        .csrf(csrf -> csrf.accessDeniedHandler(AdminAccess::denied))
                         .headers(AdminAccess::headers)
                         .logout(logout -> {
                             RedirectServerLogoutSuccessHandler bye =
@@ -158,6 +168,13 @@ class AdminAccess {
     }
 
     private static Mono<Void> denied(ServerWebExchange exchange, AccessDeniedException denied) {
+        if (denied instanceof Policy.LogInOver) {
+            return exchange.getRequest().getPath().value().startsWith("/admin/api/")
+                    ? AdminErrors.write(exchange, AdminErrors.unauthorized())
+                    : exchange.getSession()
+                            .flatMap(WebSession::invalidate)
+                            .then(LoginPage.goBack(exchange, "over"));
+        }
         AdminProblem problem =
                 switch (denied) {
                     case Policy.RoleTooLow e -> AdminErrors.forbidden(e.least());

@@ -38,6 +38,9 @@ final class LoginPage {
         if (query.containsKey("issuer")) {
             return "The issuer's log-in failed, or it gives you no role here.";
         }
+        if (query.containsKey("over")) {
+            return "Your session has ended. Log in again.";
+        }
         return query.containsKey("bye") ? "You are logged out." : "";
     }
 

@@ -43,31 +43,31 @@ record Meter(
                 .toList();
     }
 
-    String scope() {
+    public String scope() {
         return state.limit().scope().toString();
     }
 
-    String kind() {
+    public String kind() {
         return state.limit().scope().kind().text();
     }
 
-    String subject() {
+    public String subject() {
         return state.limit().scope().subject();
     }
 
-    String metric() {
+    public String metric() {
         return state.limit().metric().text();
     }
 
-    String held() {
+    public String held() {
         return state.reserved() == 0 ? "" : "+ " + Shown.number(state.reserved()) + " held";
     }
 
-    String hard() {
+    public String hard() {
         return Shown.number(state.limit().hard());
     }
 
-    String soft() {
+    public String soft() {
         return Shown.number(state.limit().soft());
     }
 

@@ -37,9 +37,10 @@ final class OpenApiDocuments {
     private static byte[] json(String name) {
         try (InputStream in =
                 OpenApiDocuments.class.getResourceAsStream("/openapi/" + name + ".yaml")) {
+            LoaderOptions ours = new LoaderOptions();
+            ours.setMaxAliasesForCollections(10_000);
             Map<String, Object> document =
-                    new Yaml(new SafeConstructor(new LoaderOptions()))
-                            .load(Objects.requireNonNull(in, name));
+                    new Yaml(new SafeConstructor(ours)).load(Objects.requireNonNull(in, name));
             return JsonMapper.shared()
                     .writeValueAsString(document)
                     .getBytes(StandardCharsets.UTF_8);

@@ -1,7 +1,6 @@
 package dev.aril.admin;
 
 import dev.aril.tenancy.Role;
-import org.jspecify.annotations.Nullable;
 import org.springframework.security.web.server.csrf.CsrfToken;
 import org.springframework.web.bind.annotation.ControllerAdvice;
 import org.springframework.web.bind.annotation.ModelAttribute;
@@ -22,11 +21,12 @@ final class PageModel {
     /** For the templates, which ask for properties. */
     record Me(String shown, String role, boolean operator, boolean admin) {}
 
+    /** Never null: Spring takes nothing from a page's other attributes after one that is. */
     @ModelAttribute("me")
-    @Nullable Me me(ServerWebExchange exchange) {
+    Me me(ServerWebExchange exchange) {
         LoggedIn who = exchange.getAttribute(Policy.LOGGED_IN);
         return who == null
-                ? null
+                ? new Me("", "", false, false)
                 : new Me(
                         who.shown(),
                         who.role().text(),

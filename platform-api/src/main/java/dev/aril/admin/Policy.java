@@ -35,7 +35,7 @@ final class Policy implements ReactiveAuthorizationManager<AuthorizationContext>
             Mono<Authentication> authentication, AuthorizationContext context) {
         ServerWebExchange exchange = context.getExchange();
         return authentication
-                .flatMap(current::of)
+                .flatMap(token -> current.of(token).switchIfEmpty(Mono.error(new LogInOver())))
                 .flatMap(who -> {
                     exchange.getAttributes().put(LOGGED_IN, who);
                     return decide(who, exchange);
@@ -70,6 +70,13 @@ final class Policy implements ReactiveAuthorizationManager<AuthorizationContext>
 
     private static boolean client(HttpStatusCode status) {
         return status.is4xxClientError();
+    }
+
+    /** The account or rule behind the log-in has changed since. */
+    static final class LogInOver extends AccessDeniedException {
+        LogInOver() {
+            super("log in again");
+        }
     }
 
     /** Logged in, but not high enough. */

@@ -42,30 +42,30 @@ final class TenantPage {
 
     /** A key's row. */
     record KeyRow(ApiKey key, String state) {
-        String id() {
+        public String id() {
             return key.keyId();
         }
 
-        String label() {
+        public String label() {
             return key.label();
         }
 
-        String scopes() {
+        public String scopes() {
             return key.scopes().stream()
                     .sorted()
                     .map(KeyScope::text)
                     .collect(Collectors.joining(", "));
         }
 
-        String created() {
+        public String created() {
             return Shown.time(key.createdAt());
         }
 
-        String expires() {
+        public String expires() {
             return key.expiresAt() == null ? "never" : Shown.time(key.expiresAt());
         }
 
-        boolean usable() {
+        public boolean usable() {
             return state.equals("active");
         }
     }

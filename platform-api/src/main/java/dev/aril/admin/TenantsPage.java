@@ -34,15 +34,15 @@ final class TenantsPage {
 
     /** Sums over all tenants. */
     record Sums(long requests, long tokens, BigInteger costPicos) {
-        String shownRequests() {
+        public String shownRequests() {
             return Shown.number(requests);
         }
 
-        String shownTokens() {
+        public String shownTokens() {
             return Shown.number(tokens);
         }
 
-        String shownCost() {
+        public String shownCost() {
             return Shown.cost(costPicos);
         }
     }

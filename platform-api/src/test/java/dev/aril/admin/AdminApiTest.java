@@ -19,9 +19,7 @@ final class AdminApiTest extends AdminTest {
     void logIn() {
         admin = basic(newAccount(Role.ADMIN));
         tenant = unique("t");
-        assertThat(
-                        call(admin, "POST", "/tenants", "{\"name\":\"" + tenant + "\"}")
-                                .statusCode())
+        assertThat(call(admin, "POST", "/tenants", "{\"name\":\"" + tenant + "\"}").statusCode())
                 .isEqualTo(201);
     }
 
@@ -49,9 +47,10 @@ final class AdminApiTest extends AdminTest {
                         .get("secret")
                         .stringValue();
         assertThat(models(key)).isEqualTo(200);
-        assertThat(json(call(admin, "POST", "/tenants/" + tenant + "/suspend", null))
-                        .get("status")
-                        .stringValue())
+        assertThat(
+                        json(call(admin, "POST", "/tenants/" + tenant + "/suspend", null))
+                                .get("status")
+                                .stringValue())
                 .isEqualTo("suspended");
         eventually(key, 401);
         call(admin, "POST", "/tenants/" + tenant + "/resume", null);
@@ -94,10 +93,7 @@ final class AdminApiTest extends AdminTest {
     void limitsAreSetRaisedAndLifted() {
         String path = "/tenants/" + tenant + "/limits";
         JsonNode set =
-                ok(
-                        "PUT",
-                        path,
-                        "{\"metric\":\"tokens_per_day\",\"hard\":1000,\"soft\":800}");
+                ok("PUT", path, "{\"metric\":\"tokens_per_day\",\"hard\":1000,\"soft\":800}");
         assertThat(set.get("in_force").intValue()).isEqualTo(1000);
         JsonNode raised =
                 ok(
@@ -117,7 +113,8 @@ final class AdminApiTest extends AdminTest {
                         call(
                                         admin,
                                         "DELETE",
-                                        path + "?metric=requests_per_minute&scope=adapter&subject=sql",
+                                        path
+                                                + "?metric=requests_per_minute&scope=adapter&subject=sql",
                                         null)
                                 .statusCode())
                 .isEqualTo(204);
@@ -142,10 +139,11 @@ final class AdminApiTest extends AdminTest {
                                             + prefix
                                             + (after.isEmpty() ? "" : "&after=" + after),
                                     null));
-            page.get("items").forEach(t -> {
-                String name = t.get("name").stringValue();
-                seen.append(name.substring(name.length() - 1));
-            });
+            page.get("items")
+                    .forEach(t -> {
+                        String name = t.get("name").stringValue();
+                        seen.append(name.substring(name.length() - 1));
+                    });
             after = page.get("next").asString("");
         } while (!after.isEmpty());
         assertThat(seen.toString()).isEqualTo("01234");

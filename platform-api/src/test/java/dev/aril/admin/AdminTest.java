@@ -29,6 +29,7 @@ import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.context.SpringBootTest.WebEnvironment;
 import org.springframework.boot.test.web.server.LocalServerPort;
+import org.springframework.context.annotation.Import;
 import org.springframework.test.context.DynamicPropertyRegistry;
 import org.springframework.test.context.DynamicPropertySource;
 import org.springframework.test.context.bean.override.convention.TestBean;
@@ -47,6 +48,7 @@ import tools.jackson.databind.json.JsonMapper;
             "debug=false",
             "logging.level.org.springframework.boot.autoconfigure.logging=WARN",
         })
+@Import(Forgotten.class)
 abstract class AdminTest {
     static final Path DATA = temporaryFolder();
     static final Actor TEST = new Actor("test", "test");
@@ -108,8 +110,7 @@ abstract class AdminTest {
 
     /** An account whose password is {@link #PASSWORD}. */
     Account newAccount(Role role) {
-        return accounts.create(
-                TEST, unique(role.text()), passwords.hash(PASSWORD), role);
+        return accounts.create(TEST, unique(role.text()), passwords.hash(PASSWORD), role);
     }
 
     static String basic(Account account) {

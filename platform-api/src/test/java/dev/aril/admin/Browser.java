@@ -28,9 +28,8 @@ final class Browser {
     }
 
     /** A form's post, with the token of the page it is on. */
-    HttpResponse<String> post(String page, String path, Map<String, String> fields) {
-        String token = token(get(page).body());
-        return post(path, token, fields);
+    HttpResponse<String> submit(String page, String path, Map<String, String> fields) {
+        return post(path, token(get(page).body()), fields);
     }
 
     HttpResponse<String> post(String path, @Nullable String token, Map<String, String> fields) {
@@ -47,7 +46,8 @@ final class Browser {
     }
 
     HttpResponse<String> logIn(String name, String password) {
-        return post("/admin/login", "/admin/login", Map.of("username", name, "password", password));
+        return submit(
+                "/admin/login", "/admin/login", Map.of("username", name, "password", password));
     }
 
     static String token(String page) {

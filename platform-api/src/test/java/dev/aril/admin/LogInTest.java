@@ -48,18 +48,20 @@ final class LogInTest extends AdminTest {
         Browser browser = new Browser(this);
         browser.logIn(account.name(), PASSWORD);
         String name = unique("t");
-        HttpResponse<String> forged =
-                browser.post("/admin/tenants", null, Map.of("name", name));
+        HttpResponse<String> forged = browser.post("/admin/tenants", null, Map.of("name", name));
         assertThat(forged.statusCode()).isEqualTo(403);
         assertThat(forged.body()).contains("Reload the page");
         assertThat(tenants.find(name)).isEmpty();
         assertThat(
-                        browser.post("/admin/tenants", "/admin/tenants", Map.of("name", name))
+                        browser.submit("/admin/tenants", "/admin/tenants", Map.of("name", name))
                                 .statusCode())
                 .isEqualTo(200);
         assertThat(tenants.find(name)).isPresent();
         // nor does a foreign site log a browser in or out
-        assertThat(new Browser(this).post("/admin/login", null, Map.of("username", "a")).statusCode())
+        assertThat(
+                        new Browser(this)
+                                .post("/admin/login", null, Map.of("username", "a"))
+                                .statusCode())
                 .isEqualTo(403);
         assertThat(browser.post("/admin/logout", null, Map.of()).statusCode()).isEqualTo(403);
     }
@@ -70,8 +72,7 @@ final class LogInTest extends AdminTest {
         Browser browser = new Browser(this);
         browser.logIn(account.name(), PASSWORD);
         String inside = browser.cookie;
-        HttpResponse<String> out =
-                browser.post("/admin/tenants", "/admin/logout", Map.of());
+        HttpResponse<String> out = browser.submit("/admin/tenants", "/admin/logout", Map.of());
         assertThat(out.headers().firstValue("location")).contains("/admin/login?bye");
         browser.cookie = inside;
         assertThat(browser.get("/admin/tenants").statusCode()).isEqualTo(303);
@@ -122,8 +123,8 @@ final class LogInTest extends AdminTest {
         assertThat(page.headers().firstValue("x-frame-options")).contains("DENY");
         assertThat(page.headers().firstValue("x-content-type-options")).contains("nosniff");
         assertThat(page.headers().firstValue("referrer-policy")).contains("no-referrer");
-        assertThat(page.headers().firstValue("cache-control")).hasValueSatisfying(
-                value -> assertThat(value).contains("no-store"));
+        assertThat(page.headers().firstValue("cache-control"))
+                .hasValueSatisfying(value -> assertThat(value).contains("no-store"));
         assertThat(page.body()).doesNotContain("style=").doesNotContain("onclick");
     }
 

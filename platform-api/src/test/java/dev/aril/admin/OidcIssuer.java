@@ -99,11 +99,18 @@ final class OidcIssuer {
     private void authorize(HttpExchange exchange) throws IOException {
         Map<String, String> asked = parameters(exchange.getRequestURI().getRawQuery());
         String code = UUID.randomUUID().toString();
-        codes.put(code, new Asked(asked.get("nonce"), asked.get("code_challenge")));
+        codes.put(
+                code,
+                new Asked(
+                        asked.getOrDefault("nonce", ""), asked.getOrDefault("code_challenge", "")));
         exchange.getResponseHeaders()
                 .set(
                         "Location",
-                        asked.get("redirect_uri") + "?code=" + code + "&state=" + asked.get("state"));
+                        asked.get("redirect_uri")
+                                + "?code="
+                                + code
+                                + "&state="
+                                + asked.get("state"));
         exchange.sendResponseHeaders(302, -1);
         exchange.close();
     }
@@ -114,7 +121,7 @@ final class OidcIssuer {
                         new String(
                                 exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
         Asked asked = codes.remove(form.get("code"));
-        if (asked == null || asked.challenge() == null || form.get("code_verifier") == null) {
+        if (asked == null || asked.challenge().isEmpty() || form.get("code_verifier") == null) {
             exchange.sendResponseHeaders(400, -1);
             exchange.close();
             return;
@@ -125,10 +132,14 @@ final class OidcIssuer {
         answer(
                 exchange,
                 Map.of(
-                        "access_token", "opaque",
-                        "token_type", "Bearer",
-                        "expires_in", 300,
-                        "id_token", sign(all)));
+                        "access_token",
+                        "opaque",
+                        "token_type",
+                        "Bearer",
+                        "expires_in",
+                        300,
+                        "id_token",
+                        sign(all)));
     }
 
     private static void answer(HttpExchange exchange, Map<String, Object> body) throws IOException {

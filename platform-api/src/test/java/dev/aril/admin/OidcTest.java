@@ -35,10 +35,14 @@ final class OidcTest extends AdminTest {
 
     private static Map<String, Object> claims() {
         return Map.of(
-                "sub", "u-1",
-                "aud", List.of("aril", "other"),
-                "preferred_username", "ada",
-                "realm_access", Map.of("roles", List.of("users", "aril-operators")));
+                "sub",
+                "u-1",
+                "aud",
+                List.of("aril", "other"),
+                "preferred_username",
+                "ada",
+                "realm_access",
+                Map.of("roles", List.of("users", "aril-operators")));
     }
 
     private static Map<String, Object> but(String claim, Object value) {
@@ -60,9 +64,7 @@ final class OidcTest extends AdminTest {
         assertThat(json(me).get("role").stringValue()).isEqualTo("operator");
         assertThat(call(bearer, "GET", "/accounts", null).statusCode()).isEqualTo(403);
         String name = unique("t");
-        assertThat(
-                        call(bearer, "POST", "/tenants", "{\"name\":\"" + name + "\"}")
-                                .statusCode())
+        assertThat(call(bearer, "POST", "/tenants", "{\"name\":\"" + name + "\"}").statusCode())
                 .isEqualTo(201);
         assertThat(call(bearer, "GET", "/audit?search=u-1", null).body())
                 .contains("oidc:test:u-1")
@@ -84,7 +86,9 @@ final class OidcTest extends AdminTest {
                 .as("no role")
                 .isEqualTo(401);
         OidcIssuer stranger = new OidcIssuer();
-        assertThat(status(stranger.sign(claims()))).as("an issuer that is not listed").isEqualTo(401);
+        assertThat(status(stranger.sign(claims())))
+                .as("an issuer that is not listed")
+                .isEqualTo(401);
         String token = ISSUER.sign(claims());
         assertThat(status(token.substring(0, token.lastIndexOf('.') + 1)))
                 .as("no signature")

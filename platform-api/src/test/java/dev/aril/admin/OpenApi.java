@@ -48,18 +48,20 @@ final class OpenApi {
 
     List<Operation> operations() {
         List<Operation> operations = new ArrayList<>();
-        document.path("paths").properties().forEach(path -> {
-            for (var member : path.getValue().properties()) {
-                if (METHODS.contains(member.getKey())) {
-                    operations.add(
-                            operation(
-                                    member.getKey().toUpperCase(Locale.ROOT),
-                                    path.getKey(),
-                                    path.getValue(),
-                                    member.getValue()));
-                }
-            }
-        });
+        document.path("paths")
+                .properties()
+                .forEach(path -> {
+                    for (var member : path.getValue().properties()) {
+                        if (METHODS.contains(member.getKey())) {
+                            operations.add(
+                                    operation(
+                                            member.getKey().toUpperCase(Locale.ROOT),
+                                            path.getKey(),
+                                            path.getValue(),
+                                            member.getValue()));
+                        }
+                    }
+                });
         return operations;
     }
 
@@ -76,11 +78,17 @@ final class OpenApi {
             }
         }
         Map<String, JsonNode> body = new LinkedHashMap<>();
-        operation.path("requestBody").path("content").properties().forEach(entry ->
-                body.put(entry.getKey(), follow(entry.getValue().path("schema"))));
+        operation
+                .path("requestBody")
+                .path("content")
+                .properties()
+                .forEach(
+                        entry -> body.put(entry.getKey(), follow(entry.getValue().path("schema"))));
         Map<String, JsonNode> responses = new LinkedHashMap<>();
-        operation.path("responses").properties().forEach(entry ->
-                responses.put(entry.getKey(), follow(entry.getValue())));
+        operation
+                .path("responses")
+                .properties()
+                .forEach(entry -> responses.put(entry.getKey(), follow(entry.getValue())));
         return new Operation(
                 operation.path("operationId").asString(),
                 method,
@@ -116,7 +124,8 @@ final class OpenApi {
     }
 
     /**
-     * Why a value does not fit a schema; null if it does. Knows the keywords that the documents use.
+     * Why a value does not fit a schema; null if it does. Knows the keywords that the documents
+     * use.
      */
     @Nullable String misfit(JsonNode raw, JsonNode value, String at) {
         JsonNode schema = follow(raw);
@@ -146,8 +155,7 @@ final class OpenApi {
             for (var field : value.properties()) {
                 JsonNode property = schema.path("properties").path(field.getKey());
                 if (!property.isMissingNode()) {
-                    String misfit =
-                            misfit(property, field.getValue(), at + "." + field.getKey());
+                    String misfit = misfit(property, field.getValue(), at + "." + field.getKey());
                     if (misfit != null) {
                         return misfit;
                     }

@@ -26,15 +26,25 @@ final class OpenApiTest extends AdminTest {
 
     private List<Handler> handlers() {
         List<Handler> handlers = new ArrayList<>();
-        mapping.getHandlerMethods().forEach((info, method) ->
-                info.getPatternsCondition().getPatterns().forEach(pattern -> {
-                    for (RequestMethod verb : info.getMethodsCondition().getMethods()) {
-                        handlers.add(new Handler(verb + " " + pattern.getPatternString(), method));
-                    }
-                    if (info.getMethodsCondition().getMethods().isEmpty()) {
-                        handlers.add(new Handler("ANY " + pattern.getPatternString(), method));
-                    }
-                }));
+        mapping.getHandlerMethods()
+                .forEach((info, method) ->
+                        info.getPatternsCondition()
+                                .getPatterns()
+                                .forEach(pattern -> {
+                                    for (RequestMethod verb :
+                                            info.getMethodsCondition().getMethods()) {
+                                        handlers.add(
+                                                new Handler(
+                                                        verb + " " + pattern.getPatternString(),
+                                                        method));
+                                    }
+                                    if (info.getMethodsCondition().getMethods().isEmpty()) {
+                                        handlers.add(
+                                                new Handler(
+                                                        "ANY " + pattern.getPatternString(),
+                                                        method));
+                                    }
+                                }));
         return handlers;
     }
 
@@ -55,10 +65,11 @@ final class OpenApiTest extends AdminTest {
             boolean needs = handler.method().hasMethodAnnotation(Needs.class);
             administration += needs ? 1 : 0;
             if (!dataPlane && !open && !needs) {
-                without.add(handler.route() + " " + handler.method());
+                without.add(path);
             }
         }
-        assertThat(without).isEmpty();
+        // The one that is there to be found, and no other.
+        assertThat(without).containsExactly(Forgotten.PATH);
         assertThat(administration).isGreaterThan(50);
     }
 

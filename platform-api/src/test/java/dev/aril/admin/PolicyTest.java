@@ -7,32 +7,9 @@ import dev.aril.tenancy.Role;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.springframework.boot.test.context.TestConfiguration;
-import org.springframework.context.annotation.Bean;
-import org.springframework.context.annotation.Import;
-import org.springframework.web.bind.annotation.GetMapping;
-import org.springframework.web.bind.annotation.RestController;
 
 /** Each operation of the document, called by each role: those below its role are refused. */
-@Import(PolicyTest.Forgotten.class)
 final class PolicyTest extends AdminTest {
-    /** What somebody forgot to say who may call. */
-    @TestConfiguration(proxyBeanMethods = false)
-    static class Forgotten {
-        @Bean
-        Handler forgotten() {
-            return new Handler();
-        }
-    }
-
-    @RestController
-    static class Handler {
-        @GetMapping("/admin/api/forgotten")
-        String secret() {
-            return "secret";
-        }
-    }
-
     @Test
     void aHandlerWithoutARoleIsClosedToEverybody() {
         var answer = call(basic(newAccount(Role.ADMIN)), "GET", "/forgotten", null);
