@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.aril.tenancy.Account;
 import dev.aril.tenancy.Role;
 import dev.aril.tenancy.Tenant;
+import java.io.UncheckedIOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
@@ -105,13 +106,21 @@ final class ApiFuzzTest extends AdminTest {
         try (var pool = Executors.newFixedThreadPool(AT_ONCE)) {
             List<Future<Answer>> pending = new ArrayList<>();
             for (RequestGenerator.Sent sent : requests) {
-                pending.add(pool.submit(() -> new Answer(sent, send(built(sent, authorization)))));
+                pending.add(pool.submit(() -> answer(sent, authorization)));
             }
             for (Future<Answer> each : pending) {
                 answers.add(each.get());
             }
         }
         return answers;
+    }
+
+    private Answer answer(RequestGenerator.Sent sent, String authorization) {
+        try {
+            return new Answer(sent, send(built(sent, authorization)));
+        } catch (UncheckedIOException e) {
+            throw new AssertionError("no answer to " + sent, e);
+        }
     }
 
     private HttpRequest.Builder built(RequestGenerator.Sent sent, String authorization) {

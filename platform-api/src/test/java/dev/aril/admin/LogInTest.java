@@ -24,7 +24,7 @@ final class LogInTest extends AdminTest {
         assertThat(browser.setCookie)
                 .startsWith("aril-admin=")
                 .contains("; Path=/admin")
-                .contains("; HttpOnly")
+                .containsIgnoringCase("; HttpOnly")
                 .contains("; SameSite=Lax");
         assertThat(browser.get("/admin/tenants").body()).contains(account.name());
 
