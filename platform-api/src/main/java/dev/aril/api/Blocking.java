@@ -2,6 +2,7 @@ package dev.aril.api;
 
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.springframework.stereotype.Component;
@@ -36,7 +37,11 @@ public final class Blocking implements AutoCloseable {
         return result;
     }
 
-    public Scheduler scheduler() {
+    Executor executor() {
+        return threads;
+    }
+
+    Scheduler scheduler() {
         return scheduler;
     }
 
