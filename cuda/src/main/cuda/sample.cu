@@ -1,14 +1,15 @@
 // sample: which id comes next in each row?
 //
-//   score[id] = logit[id], penalized:  repetition divides positive and multiplies other scores of the ids listed for the row;
-//               presence + frequency * count is taken from those that the completion holds
+//   score[id] = logit[id] + bias, penalized:  of the ids listed for the row, repetition divides positive and multiplies
+//               other scores of those that prompt or completion hold; presence + frequency * count is taken from those that
+//               the completion holds
 //   best      = the id of the highest score, the lowest of several
 //   weight[id] = round(2^44 exp((score[id] - score[best]) / temperature)), an integer; sums of weights are exact
 //   candidates, in the order of their scores (of equal ones the lower id first): the first topK; of these as many as weigh
 //               at least topP of their sum together; of these those that weigh at least minP of the best one
 //   id        = the first, ids ascending, at which the sum of the candidates' weights exceeds random / 2^64 of their total;
 //               random is Philox4x32-10 of seed and position. Temperature 0: best.
-//   -1 where there is no finite highest score: the model has diverged.
+//   -1 where there is no finite highest score: the model has diverged. A row whose id is given gets that, nothing is drawn.
 //
 // No sort: weights and counts are gathered in 2000 bins of equal width in (best - score) / temperature; only the bin in
 // which a limit is crossed is looked at more closely, by ever finer bins of the candidates' keys until what is left fits a
@@ -16,7 +17,7 @@
 //
 //   logits     [samples, vocabulary]  float; the scores replace the logits
 //   rows       [samples]              SampleRow
-//   penalties  [*]                    Penalty: pool; a row's begin at its first
+//   penalties  [*]                    Penalty: pool; a row's begin at its first; their logits are kept in it for logprobs.cu
 //   ids        [samples]              int32
 //
 // Launch     sample_C: a cluster of C thread blocks a row: grid (C, rows), block 512, 66 KiB of dynamic shared memory. C = 1
@@ -27,12 +28,11 @@
 // Reference  Sampler                       Test  CudaSamplerTest
 #include "device.cuh"
 #include "hopper.cuh"
+#include "sample.cuh"
 
 #ifdef ARIL_HOPPER
 #include <cooperative_groups.h>
 #endif
-
-typedef unsigned long long u64;
 
 constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
@@ -44,30 +44,11 @@ constexpr double kFar = 31.2;              // from here on weights are zero
 constexpr double kWidth = 64.0;            // bins for a distance of one
 constexpr int kDigit = 15;                 // a weight is three digits of so many bits: sums of 2^17 stay below 2^32
 
-struct SampleRow {
-    double inverse;  // 1 / temperature; 0 for greedy
-    double topP;
-    double minP;
-    double presence;
-    double frequency;
-    u64 seed;
-    u64 position;
-    float repetition;
-    int topK;   // 0: all
-    int first;  // in the pool
-    int count;
-};
-
-struct Penalty {
-    int id;
-    int count;  // in the completion
-};
-
 struct SampleArgs {
     const StepHead* step;
     float* logits;
     const SampleRow* rows;
-    const Penalty* penalties;
+    Penalty* penalties;
     int* ids;
     int vocabulary;
     int unused;
@@ -117,29 +98,6 @@ __device__ __forceinline__ u64 philox(u64 seed, u64 position) {
         k1 += 0xBB67AE85u;
     }
     return (u64)c0 << 32 | c1;
-}
-
-// Ordered as the scores are, the lower id first; what is not a number comes before all.
-__device__ __forceinline__ u64 key_of(float score, int id) {
-    const int bits = __float_as_int(score + 0.0f);  // no -0
-    const uint32_t ordered = (uint32_t)(bits ^ (bits >> 31 | INT_MIN));
-    return score != score ? ~0ull : (u64)ordered << 32 | (0xFFFFFFFFu - (uint32_t)id);
-}
-
-__device__ __forceinline__ u64 warp_sum(u64 x) {
-#pragma unroll
-    for (int mask = 16; mask > 0; mask /= 2) {
-        x += __shfl_xor_sync(kAllLanes, x, mask);
-    }
-    return x;
-}
-
-__device__ __forceinline__ u64 warp_max(u64 x) {
-#pragma unroll
-    for (int mask = 16; mask > 0; mask /= 2) {
-        x = max(x, __shfl_xor_sync(kAllLanes, x, mask));
-    }
-    return x;
 }
 
 // One row, by a cluster of kCluster thread blocks.
@@ -200,20 +158,22 @@ struct Sampling {
         }
     }
 
-    __device__ __forceinline__ void penalize(const Penalty* penalties) const {
+    __device__ __forceinline__ void penalize(Penalty* penalties) const {
         const int from = rank * kWarps * segment;
         const int to = from + kWarps * segment;
         for (int i = threadIdx.x; i < row.count; i += kThreads) {
             const Penalty p = penalties[row.first + i];
             if (p.id >= from && p.id < to && p.id < vocabulary) {
-                float score = logits[p.id];
-                if (row.repetition != 1.0f) {
+                const float logit = logits[p.id];
+                float score = logit + p.bias;
+                if (row.repetition != 1.0f && p.count >= 0) {
                     score = score > 0.0f ? score / row.repetition : score * row.repetition;
                 }
                 if (p.count > 0) {
                     score -= (float)(row.presence + row.frequency * p.count);
                 }
                 logits[p.id] = score;
+                penalties[row.first + i].logit = logit;
             }
         }
         __syncthreads();
@@ -430,7 +390,13 @@ struct Sampling {
         return s.threshold;
     }
 
-    __device__ __forceinline__ void run(const Penalty* penalties, int* id) {
+    __device__ __forceinline__ void run(Penalty* penalties, int* id) {
+        if (row.given >= 0) {
+            if (rank == 0 && threadIdx.x == 0) {
+                *id = row.given;
+            }
+            return;
+        }
         if (row.count > 0) {
             penalize(penalties);
         }

@@ -1,5 +1,6 @@
 package dev.aril;
 
+import dev.aril.api.Patience;
 import dev.aril.engine.EngineSettings;
 import dev.aril.engine.ModelImport;
 import java.nio.file.Path;
@@ -18,6 +19,8 @@ import org.springframework.util.unit.DataSize;
  * @param port of the HTTP API (environment: ARIL_PORT)
  * @param bind address to listen on
  * @param demo whether the first start creates the three demonstration tenants
+ * @param timeouts how long requests wait
+ * @param currency of prices, as ISO 4217 has it, in lower case
  */
 @ConfigurationProperties("aril")
 public record ArilSettings(
@@ -31,11 +34,18 @@ public record ArilSettings(
         Webhooks webhooks,
         Limits limits,
         Stream stream,
+        Queue queue,
+        Patience timeouts,
+        String currency,
         Shutdown shutdown) {
 
     public ArilSettings {
         data = data.toAbsolutePath().normalize();
         home = home.toAbsolutePath().normalize();
+        if (!currency.matches("[a-z]{3}")) {
+            throw new IllegalArgumentException(
+                    "aril.currency must be three lower-case letters, as usd, not " + currency);
+        }
     }
 
     /** Where this model is imported to. */
@@ -114,6 +124,12 @@ public record ArilSettings(
      * @param ping how often a silent stream sends a comment, so that proxies keep it open
      */
     public record Stream(Duration ping) {}
+
+    /**
+     * @param tenant sequences of one tenant that may wait for their first token; one more is
+     *     answered 429
+     */
+    public record Queue(int tenant) {}
 
     /**
      * @param grace how long running generations may go on after SIGTERM

@@ -57,7 +57,12 @@ class EngineConfiguration {
 
     @Bean
     ApiSettings apiSettings(ArilSettings settings) {
-        return new ApiSettings(settings.stream().ping(), settings.limits().body().toBytes());
+        return new ApiSettings(
+                settings.stream().ping(),
+                settings.limits().body().toBytes(),
+                settings.queue().tenant(),
+                settings.timeouts(),
+                settings.currency());
     }
 
     @Bean

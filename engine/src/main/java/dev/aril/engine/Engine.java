@@ -57,6 +57,12 @@ public interface Engine extends AutoCloseable {
      */
     int[] tokenize(List<ChatMessage> messages);
 
+    /** The text of some ids, special tokens left out. */
+    String text(int[] ids);
+
+    /** What an id stands for. */
+    Token token(int id);
+
     /**
      * Queues a sequence and returns at once.
      *

@@ -57,6 +57,9 @@ final class EngineLoop implements Engine {
     /** Steps are counted by their number of adapters, up to this many or more. */
     private static final int MOST_ADAPTERS_COUNTED = 4;
 
+    /** Of a sequence that wanted its prompt computed and no more. */
+    private static final int NO_ID = -1;
+
     private static final String CLOSING = "the server is shutting down";
 
     private static final String FAILED = "the engine failed while it computed this generation";
@@ -74,15 +77,20 @@ final class EngineLoop implements Engine {
      * A step on the device.
      *
      * @param members [spans]
+     * @param scored rows whose logits tell a prompt's logprobs
      */
-    private record Flight(Batch batch, RunningGeneration[] members) {}
+    private record Flight(Batch batch, RunningGeneration[] members, int[] scored) {}
 
     /**
      * A sampled id that is in the books.
      *
      * @param end why it is the last, as far as ids tell
      */
-    private record Landed(RunningGeneration generation, int id, @Nullable FinishReason end) {}
+    private record Landed(
+            RunningGeneration generation,
+            int id,
+            @Nullable TokenLogprobs logprobs,
+            @Nullable FinishReason end) {}
 
     /** What a subscriber is about to hear. */
     private record News(
@@ -248,6 +256,16 @@ final class EngineLoop implements Engine {
     }
 
     @Override
+    public String text(int[] ids) {
+        return tokenizer.decode(ids);
+    }
+
+    @Override
+    public Token token(int id) {
+        return tokenizer.token(id);
+    }
+
+    @Override
     public AdapterSummary verify(Path folder) throws AdapterRejected {
         return verifier.verify(folder);
     }
@@ -310,6 +328,12 @@ final class EngineLoop implements Engine {
             if (id < 0 || id >= config.vocabulary()) {
                 throw new IllegalArgumentException(
                         "stopIds: " + id + " is not in the vocabulary of " + config.vocabulary());
+            }
+        }
+        for (int id : sampling.logitBias().keySet()) {
+            if (id < 0 || id >= config.vocabulary()) {
+                throw new IllegalArgumentException(
+                        "logitBias: " + id + " is not in the vocabulary of " + config.vocabulary());
             }
         }
         if ((long) prompt.length + sampling.maxTokens() > contextLength) {
@@ -421,6 +445,7 @@ final class EngineLoop implements Engine {
                 places.release();
             }
         }
+        int[] scored = batch.scored();
         try {
             runner.launch(batch);
         } catch (RuntimeException | Error e) {
@@ -431,16 +456,18 @@ final class EngineLoop implements Engine {
         }
         flying = true;
         hostNanos += System.nanoTime() - landing;
-        return new Flight(batch, members);
+        return new Flight(batch, members, scored);
     }
 
     /** Waits for a step and books it. */
     private void land(Flight flight) {
         long start = System.nanoTime();
         int[] sampled = {};
+        @Nullable TokenLogprobs[] logprobs = {};
         Throwable failure = null;
         try {
             sampled = runner.await();
+            logprobs = runner.logprobs();
         } catch (RuntimeException | Error e) {
             failure = e;
         }
@@ -455,10 +482,13 @@ final class EngineLoop implements Engine {
         evictions.clear();
         // who came or went meanwhile is part of the next step, or not, at once
         takeMessages();
-        book(flight, sampled);
+        book(flight, sampled, logprobs);
     }
 
-    private void book(Flight flight, int[] sampled) {
+    /**
+     * @param logprobs empty, or those of the sampled ids and of the scored rows
+     */
+    private void book(Flight flight, int[] sampled, @Nullable TokenLogprobs[] logprobs) {
         List<Span> spans = flight.batch().spans();
         int next = 0;
         for (int i = 0; i < spans.size(); i++) {
@@ -468,10 +498,15 @@ final class EngineLoop implements Engine {
         }
         boolean[] booked = scheduler.commit(flight.batch(), sampled);
         steps[Math.min(flight.batch().segments().count(), MOST_ADAPTERS_COUNTED)]++;
+        for (int i = 0; i < flight.scored().length; i++) {
+            int row = flight.scored()[i];
+            flight.members()[flight.batch().spanOfRow()[row]].score(
+                    flight.batch().position(row) + 1, logprobs[sampled.length + i]);
+        }
         next = 0;
         for (int i = 0; i < booked.length; i++) {
             Span span = spans.get(i);
-            int id = span.samples() ? sampled[next++] : Kernels.DIVERGED;
+            int own = span.samples() ? next++ : -1;
             if (!booked[i]) {
                 continue;
             }
@@ -479,13 +514,16 @@ final class EngineLoop implements Engine {
             int first = sequence.computed() - span.rows();
             promptTokens += Math.clamp(sequence.promptLength() - first, 0, span.rows());
             if (span.samples()) {
-                completionTokens++;
-                FinishReason end = end(sequence, id);
+                boolean wanted = sequence.sampling().maxTokens() > 0;
+                int id = wanted ? sampled[own] : NO_ID;
+                completionTokens += wanted ? 1 : 0;
+                FinishReason end = wanted ? end(sequence, id) : FinishReason.LENGTH;
                 if (end != null) {
                     // its blocks are free for the next step; its name and news follow
                     scheduler.end(sequence);
                 }
-                landed.add(new Landed(flight.members()[i], id, end));
+                TokenLogprobs scored = wanted && logprobs.length > 0 ? logprobs[own] : null;
+                landed.add(new Landed(flight.members()[i], id, scored, end));
             }
         }
     }
@@ -520,6 +558,7 @@ final class EngineLoop implements Engine {
         stats = snapshot();
         for (News one : news) {
             RunningGeneration generation = one.generation();
+            generation.emitPrompt();
             generation.emit(one.text());
             generation.emit(one.rest());
             if (one.end() != null) {
@@ -535,8 +574,8 @@ final class EngineLoop implements Engine {
         GenerationEvent.Text text = null;
         if (id.end() == FinishReason.STOP) {
             transcript.skip();
-        } else {
-            text = transcript.accept(id.id());
+        } else if (id.id() != NO_ID) {
+            text = transcript.accept(id.id(), id.logprobs());
         }
         if (id.end() == null && !transcript.stopped()) {
             return new News(generation, text, null, null);

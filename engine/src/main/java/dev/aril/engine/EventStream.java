@@ -97,7 +97,9 @@ final class EventStream implements Flow.Publisher<GenerationEvent> {
             if (demand.get() != Long.MAX_VALUE) {
                 demand.decrementAndGet();
             }
-            boolean last = !(event instanceof GenerationEvent.Text);
+            boolean last =
+                    event instanceof GenerationEvent.Finished
+                            || event instanceof GenerationEvent.Failed;
             if (last) {
                 done = true;
             }

@@ -1,7 +1,9 @@
 package dev.aril.engine;
 
+import java.time.Instant;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A running generation. Publishes its events once, to one subscriber, as it asks for them; a slow
@@ -17,6 +19,9 @@ public interface Generation extends Flow.Publisher<GenerationEvent>, AutoCloseab
      * finished, failed or cancelled. Never completes exceptionally.
      */
     CompletionStage<Usage> usage();
+
+    /** When the engine began to compute it; null before that, and if it never did. */
+    @Nullable Instant scheduledAt();
 
     /** Cancels if still running; idempotent. */
     @Override

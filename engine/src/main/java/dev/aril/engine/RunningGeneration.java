@@ -1,6 +1,9 @@
 package dev.aril.engine;
 
 import dev.aril.engine.schedule.Sequence;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -19,8 +22,12 @@ final class RunningGeneration implements Generation {
     private final Executor executor;
     private final EventStream stream;
     private final CompletableFuture<Usage> usage = new CompletableFuture<>();
+    private volatile @Nullable Instant scheduledAt;
     private boolean started;
     private boolean ended;
+
+    /** [prompt] as far as steps have told; null once told, or if nobody asked. */
+    private TokenLogprobs @Nullable [] prompt;
 
     /**
      * @param cancel asks the engine's thread to end this; may be asked more than once
@@ -36,6 +43,10 @@ final class RunningGeneration implements Generation {
         this.cancel = cancel;
         this.executor = executor;
         this.stream = new EventStream(executor, this::close);
+        if (sequence.sampling().promptLogprobs()) {
+            prompt = new TokenLogprobs[sequence.promptLength()];
+            Arrays.setAll(prompt, i -> TokenLogprobs.first(sequence.token(i)));
+        }
     }
 
     @Override
@@ -51,6 +62,11 @@ final class RunningGeneration implements Generation {
     @Override
     public void subscribe(Flow.Subscriber<? super GenerationEvent> subscriber) {
         stream.subscribe(subscriber);
+    }
+
+    @Override
+    public @Nullable Instant scheduledAt() {
+        return scheduledAt;
     }
 
     @Override
@@ -75,6 +91,9 @@ final class RunningGeneration implements Generation {
      */
     boolean start() {
         boolean first = !started;
+        if (first) {
+            scheduledAt = Instant.now();
+        }
         started = true;
         return first;
     }
@@ -85,6 +104,21 @@ final class RunningGeneration implements Generation {
 
     boolean ended() {
         return ended;
+    }
+
+    /** The prompt's id at a position has these logprobs. */
+    void score(int position, @Nullable TokenLogprobs logprobs) {
+        if (prompt != null && logprobs != null) {
+            prompt[position] = logprobs;
+        }
+    }
+
+    /** Tells the prompt's logprobs, once; to be called when all of it is computed. */
+    void emitPrompt() {
+        if (prompt != null) {
+            stream.publish(new GenerationEvent.Prompt(List.of(prompt)));
+            prompt = null;
+        }
     }
 
     void emit(GenerationEvent.@Nullable Text text) {

@@ -2,6 +2,8 @@ package dev.aril.engine;
 
 import dev.aril.engine.text.Detokenizer;
 import dev.aril.engine.text.StopStrings;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence's sampled ids as text: detokenized, cut at the first stop string. */
@@ -12,14 +14,20 @@ final class Transcript {
     /** Ids whose text no event has accounted for yet. */
     private int unsent;
 
+    /** Of these ids, where they were asked for. */
+    private final List<TokenLogprobs> logprobs = new ArrayList<>();
+
     Transcript(Detokenizer detokenizer, StopStrings stops) {
         this.detokenizer = detokenizer;
         this.stops = stops;
     }
 
     /** Text that this id releases; null if none. */
-    GenerationEvent.@Nullable Text accept(int id) {
+    GenerationEvent.@Nullable Text accept(int id, @Nullable TokenLogprobs scored) {
         unsent++;
+        if (scored != null) {
+            logprobs.add(scored);
+        }
         return event(stops.accept(detokenizer.accept(id)));
     }
 
@@ -28,10 +36,12 @@ final class Transcript {
         unsent++;
     }
 
-    /** Text that was held back, at the end; null if none. */
+    /** What was held back, at the end; null if nothing. */
     GenerationEvent.@Nullable Text finish() {
         String text = stops.accept(detokenizer.finish());
-        return event(stops.found() ? text : text + stops.finish());
+        String rest = stops.found() ? text : text + stops.finish();
+        // ids without text, as an end id that ends nothing, still owe their logprobs
+        return rest.isEmpty() && !logprobs.isEmpty() && !stops.found() ? release("") : event(rest);
     }
 
     /** Whether a stop string has ended the text. */
@@ -40,11 +50,14 @@ final class Transcript {
     }
 
     private GenerationEvent.@Nullable Text event(String text) {
-        if (text.isEmpty()) {
-            return null;
-        }
+        return text.isEmpty() ? null : release(text);
+    }
+
+    private GenerationEvent.Text release(String text) {
         int tokens = unsent;
         unsent = 0;
-        return new GenerationEvent.Text(text, tokens);
+        List<TokenLogprobs> scored = List.copyOf(logprobs);
+        logprobs.clear();
+        return new GenerationEvent.Text(text, tokens, scored);
     }
 }

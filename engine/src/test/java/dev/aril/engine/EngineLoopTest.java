@@ -2,12 +2,14 @@ package dev.aril.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Flow;
@@ -444,5 +446,136 @@ class EngineLoopTest {
         int[] chat = engine.tokenize(List.of(new ChatMessage("user", "Hi")));
         assertThat(chat).startsWith(1, 4).doesNotContain(2);
         assertThat(engine.model().name()).isEqualTo("hash");
+    }
+
+    private static SamplingParams scored(
+            int maxTokens, Map<Integer, Float> bias, @Nullable Integer top, boolean prompt) {
+        return new SamplingParams(
+                maxTokens, 0, 1, 0, 0, null, 1, 0, 0, List.of(), Set.of(), false, bias, top,
+                prompt);
+    }
+
+    @Test
+    void everyIdComesWithItsLogprobs() throws Exception {
+        HashModel model = new HashModel(100);
+        EngineLoop engine = engine(model);
+        List<GenerationEvent> events =
+                read(engine.submit(request("a", ids(5), null, scored(9, Map.of(), 3, false))))
+                        .all();
+        List<TokenLogprobs> told = new ArrayList<>();
+        for (GenerationEvent event : events) {
+            if (event instanceof GenerationEvent.Text text) {
+                assertThat(text.logprobs()).hasSize(text.tokens());
+                told.addAll(text.logprobs());
+            }
+        }
+        assertThat(told).hasSize(9);
+        // one logit is 10, the others are 0
+        double norm = Math.log(Math.exp(10) + HashModel.VOCABULARY - 1);
+        for (TokenLogprobs one : told) {
+            assertThat((double) one.logprob()).isCloseTo(10 - norm, within(1e-5));
+            assertThat(one.topIds()).hasSize(3);
+            assertThat(one.topIds()[0]).isEqualTo(one.id());
+            assertThat((double) one.topLogprobs()[1]).isCloseTo(-norm, within(1e-5));
+        }
+        // a neighbour that asks for none gets none
+        assertThat(read(engine.submit(request("b", ids(5), null, SamplingParams.greedy(9)))).all())
+                .filteredOn(GenerationEvent.Text.class::isInstance)
+                .allMatch(event -> ((GenerationEvent.Text) event).logprobs().isEmpty());
+    }
+
+    @Test
+    void thePromptsLogprobsAreThoseOfItsIdsWhateverTheChunks() throws Exception {
+        int[] prompt = ids(120);
+        List<List<Float>> told = new ArrayList<>();
+        for (int blocks : new int[] {100, 26}) {
+            EngineLoop engine = engine(new HashModel(blocks));
+            // others that take rows, and with few blocks take them away again
+            List<EventReader> others = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                others.add(
+                        read(
+                                engine.submit(
+                                        request(
+                                                "o" + i,
+                                                ids(40 + i),
+                                                null,
+                                                SamplingParams.greedy(30)))));
+            }
+            List<GenerationEvent> events =
+                    read(engine.submit(request("p", prompt, null, scored(3, Map.of(), 2, true))))
+                            .all();
+            GenerationEvent.Prompt first = (GenerationEvent.Prompt) events.getFirst();
+            assertThat(first.tokens().stream().mapToInt(TokenLogprobs::id))
+                    .containsExactly(IntStream.of(prompt).boxed().toArray(Integer[]::new));
+            assertThat(first.tokens().getFirst().logprob()).isNaN();
+            assertThat(first.tokens().subList(1, 120))
+                    .allMatch(token -> token.logprob() < 0 && token.topIds().length == 2);
+            told.add(first.tokens().subList(1, 120).stream().map(TokenLogprobs::logprob).toList());
+            assertThat(events.stream().filter(GenerationEvent.Prompt.class::isInstance)).hasSize(1);
+            assertThat(((GenerationEvent.Finished) events.getLast()).usage())
+                    .isEqualTo(new Usage(120, 3));
+            for (EventReader other : others) {
+                assertThat(other.end()).isInstanceOf(GenerationEvent.Finished.class);
+            }
+        }
+        assertThat(told.get(1)).isEqualTo(told.get(0));
+    }
+
+    @Test
+    void aPromptMayBeAllThatIsComputed() throws Exception {
+        EngineLoop engine = engine(new HashModel(100));
+        List<GenerationEvent> events =
+                read(engine.submit(request("p", ids(100), null, scored(0, Map.of(), 0, true))))
+                        .all();
+        assertThat(events).hasSize(2);
+        assertThat(((GenerationEvent.Prompt) events.getFirst()).tokens()).hasSize(100);
+        assertThat(events.getLast())
+                .isEqualTo(new GenerationEvent.Finished(FinishReason.LENGTH, new Usage(100, 0)));
+        assertThat(engine.stats().completionTokens()).isZero();
+        assertThat(engine.stats().kvBlocksFree()).isEqualTo(100);
+    }
+
+    @Test
+    void biasesMoveTheChoiceAndNotTheLogprobs() throws Exception {
+        EngineLoop engine = engine(new HashModel(100));
+        List<GenerationEvent> events =
+                read(engine.submit(
+                                request(
+                                        "b",
+                                        ids(5),
+                                        null,
+                                        scored(4, Map.of(99, 10.5f, 98, -100f), 1, false))))
+                        .all();
+        double norm = Math.log(Math.exp(10) + HashModel.VOCABULARY - 1);
+        List<TokenLogprobs> told =
+                events.stream()
+                        .filter(GenerationEvent.Text.class::isInstance)
+                        .flatMap(event -> ((GenerationEvent.Text) event).logprobs().stream())
+                        .toList();
+        assertThat(told).hasSize(4).allMatch(token -> token.id() == 99);
+        for (TokenLogprobs one : told) {
+            assertThat((double) one.logprob()).isCloseTo(-norm, within(1e-5));
+            assertThat(one.topIds()[0]).isNotEqualTo(99);
+        }
+        assertThatThrownBy(() ->
+                        engine.submit(
+                                request(
+                                        "c",
+                                        ids(5),
+                                        null,
+                                        scored(4, Map.of(5000, 1f), null, false))))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("logitBias: 5000 is not in the vocabulary of 4096");
+    }
+
+    @Test
+    void answersToOnePromptHaveSeedsOfTheirOwn() {
+        SamplingParams params =
+                new SamplingParams(1, 1, 1, 0, 0, 7L, 1, 0, 0, List.of(), Set.of(), false);
+        assertThat(params.answer(0)).isEqualTo(params);
+        assertThat(IntStream.range(0, 128).mapToObj(i -> params.answer(i).seed()).distinct())
+                .hasSize(128);
+        assertThat(SamplingParams.greedy(1).answer(5).seed()).isNull();
     }
 }

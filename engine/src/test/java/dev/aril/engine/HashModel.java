@@ -77,6 +77,7 @@ class HashModel implements StepRunner {
             Executors.newSingleThreadExecutor(Thread.ofVirtual().factory());
     private CompletableFuture<int[]> step = CompletableFuture.completedFuture(new int[0]);
     private volatile boolean flying;
+    private volatile @Nullable TokenLogprobs[] logprobs = {};
 
     HashModel(int blocks) {
         this.blocks = blocks;
@@ -132,6 +133,11 @@ class HashModel implements StepRunner {
                 draws.add(Draws.of(span.sequence()));
             }
         }
+        int[] scored = batch.scored();
+        for (int row : scored) {
+            Span span = batch.spans().get(batch.spanOfRow()[row]);
+            draws.add(Draws.given(span.sequence(), batch.position(row)));
+        }
         int[] slots = new int[batch.spans().size()];
         Arrays.setAll(slots, i -> batch.spans().get(i).sequence().slot());
         boolean fails = failing.test(batch);
@@ -145,7 +151,7 @@ class HashModel implements StepRunner {
         flying = true;
         step =
                 CompletableFuture.supplyAsync(
-                        () -> compute(batch, tables, slots, draws, fails), device);
+                        () -> compute(batch, tables, slots, draws, scored, fails), device);
     }
 
     @Override
@@ -160,7 +166,12 @@ class HashModel implements StepRunner {
     }
 
     private int[] compute(
-            Batch batch, List<int[]> tables, int[] slots, List<Draw> draws, boolean fails) {
+            Batch batch,
+            List<int[]> tables,
+            int[] slots,
+            List<Draw> draws,
+            int[] scored,
+            boolean fails) {
         if (fails) {
             throw new IllegalStateException("a kernel failed, as the test wants");
         }
@@ -179,9 +190,20 @@ class HashModel implements StepRunner {
                 values[sample++ * VOCABULARY + next] = last == divergingPosition ? Float.NaN : 10;
             }
         }
+        for (int row : scored) {
+            int span = batch.spanOfRow()[row];
+            int next = next(tables.get(span), slots[span], batch.position(row));
+            values[sample++ * VOCABULARY + next] = 10;
+        }
         sampler.write(logits, values);
         sampler.sample(logits, draws);
-        return sampler.sampled();
+        logprobs = sampler.logprobs();
+        return Arrays.copyOf(sampler.sampled(), batch.samples());
+    }
+
+    @Override
+    public @Nullable TokenLogprobs[] logprobs() {
+        return logprobs;
     }
 
     private int next(int[] table, int slot, int last) {

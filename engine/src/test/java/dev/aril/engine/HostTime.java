@@ -76,6 +76,11 @@ final class HostTime {
         }
 
         @Override
+        public @Nullable TokenLogprobs[] logprobs() {
+            return new TokenLogprobs[0];
+        }
+
+        @Override
         public long loadAdapter(AdapterRef adapter, int slot) throws IOException {
             if (Integer.parseInt(adapter.digest(), 16) >= warmAdapters) {
                 try {

@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A runner under the eyes of a test: that adapters are only moved where nobody uses them, with
@@ -77,6 +78,11 @@ final class WatchedRunner implements StepRunner {
     public int[] await() {
         flying = false;
         return runner.await();
+    }
+
+    @Override
+    public @Nullable TokenLogprobs[] logprobs() {
+        return runner.logprobs();
     }
 
     @Override

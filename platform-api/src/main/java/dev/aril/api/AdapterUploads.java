@@ -3,7 +3,7 @@ package dev.aril.api;
 import dev.aril.adapters.Adapter;
 import dev.aril.adapters.Adapters;
 import dev.aril.engine.Engine;
-import dev.aril.tenancy.Tenant;
+import dev.aril.tenancy.Bearer;
 import java.util.concurrent.atomic.AtomicReference;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.MediaType;
@@ -49,11 +49,11 @@ final class AdapterUploads {
     @PostMapping(path = "/v1/adapters", consumes = MediaType.MULTIPART_FORM_DATA_VALUE)
     @ResponseStatus(HttpStatus.CREATED)
     Mono<ObjectNode> publish(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer,
             @RequestBody(required = false) Flux<PartEvent> parts,
             ServerHttpRequest request) {
         return Mono.usingWhen(
-                blocking.call(() -> new UploadForm(adapters, tenant.id())),
+                blocking.call(() -> new UploadForm(adapters, bearer.tenant().id())),
                 form ->
                         parts.cancelOn(eventLoop(request))
                                 .map(UploadForm.Piece::new)
@@ -79,27 +79,27 @@ final class AdapterUploads {
     }
 
     @GetMapping("/v1/adapters")
-    Mono<ObjectNode> list(@RequestAttribute(ApiKeyGate.TENANT) Tenant tenant) {
+    Mono<ObjectNode> list(@RequestAttribute(ApiKeyGate.BEARER) Bearer bearer) {
         return blocking.call(() -> {
             ObjectNode list = JsonNodeFactory.instance.objectNode().put("object", "list");
             ArrayNode data = list.putArray("data");
-            adapters.list(tenant.id()).forEach(adapter -> data.add(body(adapter)));
+            adapters.list(bearer.tenant().id()).forEach(adapter -> data.add(body(adapter)));
             return list;
         });
     }
 
     @GetMapping("/v1/adapters/{name}")
     Mono<ObjectNode> get(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant, @PathVariable String name) {
-        return blocking.call(() -> body(models.adapter(tenant, name)));
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer, @PathVariable String name) {
+        return blocking.call(() -> body(models.adapter(bearer.tenant(), name)));
     }
 
     @DeleteMapping("/v1/adapters/{name}")
     Mono<ObjectNode> delete(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant, @PathVariable String name) {
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer, @PathVariable String name) {
         return blocking.call(() -> {
-            Adapter adapter = models.adapter(tenant, name);
-            if (!adapters.delete(tenant.id(), adapter.name())) {
+            Adapter adapter = models.adapter(bearer.tenant(), name);
+            if (!adapters.delete(bearer.tenant().id(), adapter.name())) {
                 throw ServedModels.unknown(name);
             }
             return JsonNodeFactory.instance

@@ -1,45 +1,75 @@
 package dev.aril.api;
 
-import dev.aril.engine.GenerationEvent;
+import dev.aril.engine.Engine;
+import dev.aril.engine.FinishReason;
 import dev.aril.engine.GenerationEvent.Failed;
 import dev.aril.engine.GenerationEvent.Finished;
+import dev.aril.engine.GenerationEvent.Prompt;
 import dev.aril.engine.GenerationEvent.Text;
+import dev.aril.engine.TokenLogprobs;
+import dev.aril.engine.Usage;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import reactor.core.publisher.Mono;
-import tools.jackson.databind.node.ObjectNode;
 
-/** A generation's events as one JSON body, sent when all of it is there. */
+/** A request's events as one JSON body, which is there when all of them are. */
 final class Answer {
-    private Answer() {}
+    private final List<Collected> choices = new ArrayList<>();
+    private @Nullable Usage usage;
 
-    static Mono<Void> write(GenerationCall call, WireFormat wire, ServerHttpResponse response) {
-        Mono<byte[]> body =
-                call.events()
-                        .collect(Collected::new, Collected::add)
-                        .map(collected -> Json.bytes(collected.whole(wire)));
-        response.getHeaders().setContentType(MediaType.APPLICATION_JSON);
-        return response.writeWith(body.map(response.bufferFactory()::wrap));
+    private Answer(int count) {
+        for (int i = 0; i < count; i++) {
+            choices.add(new Collected());
+        }
+    }
+
+    /** The body's text. */
+    static Mono<String> of(GenerationCall call, WireFormat wire, Engine engine) {
+        return call.events()
+                .collect(() -> new Answer(call.choices()), Answer::add)
+                .map(answer -> answer.text(wire, engine));
+    }
+
+    private void add(CallEvent event) {
+        switch (event) {
+            case CallEvent.Piece piece -> choices.get(piece.choice()).add(piece);
+            case CallEvent.Settled settled -> usage = settled.usage();
+        }
+    }
+
+    private String text(WireFormat wire, Engine engine) {
+        if (usage == null) {
+            throw new GenerationFailed("The generation ended without a reason.");
+        }
+        List<WireFormat.Choice> whole =
+                choices.stream().map(choice -> choice.whole(wire.logprobs(engine))).toList();
+        return Json.text(wire.whole(whole, usage));
     }
 
     private static final class Collected {
         private final StringBuilder text = new StringBuilder();
-        private @Nullable Finished end;
+        private final List<TokenLogprobs> logprobs = new ArrayList<>();
+        private @Nullable FinishReason end;
 
-        void add(GenerationEvent event) {
-            switch (event) {
-                case Text piece -> text.append(piece.text());
-                case Finished finished -> end = finished;
+        void add(CallEvent.Piece piece) {
+            switch (piece.event()) {
+                case Prompt prompt -> logprobs.addAll(prompt.tokens());
+                case Text more -> {
+                    text.append(more.text());
+                    logprobs.addAll(more.logprobs());
+                }
+                case Finished finished -> end = finished.reason();
                 case Failed failed -> throw new GenerationFailed(failed.message());
             }
         }
 
-        ObjectNode whole(WireFormat wire) {
+        WireFormat.Choice whole(LogprobFormat format) {
             if (end == null) {
-                throw new GenerationFailed("The generation ended without a reason.");
+                throw new GenerationFailed("A choice ended without a reason.");
             }
-            return wire.whole(text.toString(), end.reason(), end.usage());
+            return new WireFormat.Choice(
+                    text.toString(), logprobs.isEmpty() ? null : format.of(logprobs), end);
         }
     }
 }

@@ -1,7 +1,7 @@
 package dev.aril.api;
 
 import dev.aril.tenancy.ApiKeys;
-import dev.aril.tenancy.Tenant;
+import dev.aril.tenancy.Bearer;
 import java.util.List;
 import java.util.Optional;
 import org.springframework.http.HttpHeaders;
@@ -13,10 +13,13 @@ import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 
-/** Who asks: the tenant of the bearer key, or 401 with one message for everything else. */
+/** Who asks: the bearer of a valid key, or 401 with one message for everything else. */
 final class ApiKeyGate implements WebFilter {
-    /** The exchange's attribute that holds the {@link Tenant}. */
-    static final String TENANT = "aril.tenant";
+    /** The exchange's attribute that holds the {@link Bearer}. */
+    static final String BEARER = "aril.bearer";
+
+    /** In front of a scope's name it is the authority to use what needs it. */
+    static final String SCOPE = "SCOPE_";
 
     private static final String SCHEME = "Bearer ";
 
@@ -31,29 +34,33 @@ final class ApiKeyGate implements WebFilter {
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         return blocking.call(() -> authenticate(exchange.getRequest().getHeaders()))
-                .flatMap(tenant ->
-                        tenant.isPresent()
-                                ? pass(exchange, chain, tenant.get())
+                .flatMap(bearer ->
+                        bearer.isPresent()
+                                ? pass(exchange, chain, bearer.get())
                                 : ErrorAnswers.write(exchange, Problems.unauthorized()));
     }
 
-    private Optional<Tenant> authenticate(HttpHeaders headers) {
+    private Optional<Bearer> authenticate(HttpHeaders headers) {
         List<String> given = headers.getOrEmpty(HttpHeaders.AUTHORIZATION);
         // Two keys are no key: it would be open which one counts.
         if (given.size() != 1
                 || !given.getFirst().regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
             return Optional.empty();
         }
-        return keys.authenticate(given.getFirst().substring(SCHEME.length()).strip());
+        return keys.identify(given.getFirst().substring(SCHEME.length()).strip());
     }
 
     private static Mono<Void> pass(
-            ServerWebExchange exchange, WebFilterChain chain, Tenant tenant) {
-        exchange.getAttributes().put(TENANT, tenant);
+            ServerWebExchange exchange, WebFilterChain chain, Bearer bearer) {
+        exchange.getAttributes().put(BEARER, bearer);
+        String[] scopes =
+                bearer.scopes().stream().map(scope -> SCOPE + scope.text()).toArray(String[]::new);
         return chain.filter(exchange)
                 .contextWrite(
                         ReactiveSecurityContextHolder.withAuthentication(
                                 UsernamePasswordAuthenticationToken.authenticated(
-                                        tenant.name(), null, AuthorityUtils.NO_AUTHORITIES)));
+                                        bearer.tenant().name(),
+                                        null,
+                                        AuthorityUtils.createAuthorityList(scopes))));
     }
 }

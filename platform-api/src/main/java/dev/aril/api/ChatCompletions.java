@@ -1,14 +1,15 @@
 package dev.aril.api;
 
 import dev.aril.engine.Engine;
-import dev.aril.tenancy.Tenant;
+import dev.aril.tenancy.Bearer;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestAttribute;
 import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RestController;
+import org.springframework.web.server.ServerWebExchange;
 import reactor.core.publisher.Mono;
 
 /** POST /v1/chat/completions: the main path, in order. */
@@ -26,25 +27,29 @@ final class ChatCompletions {
 
     @PostMapping(path = "/v1/chat/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
     Mono<Void> complete(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer,
             @RequestBody(required = false) byte @Nullable [] body,
-            ServerHttpResponse response) {
-        return replies.chat(
+            ServerWebExchange exchange) {
+        return replies.answer(
+                Replies.Dialect.CHAT,
+                bearer,
+                body,
                 () -> {
                     ChatRequest chat = ChatRequest.read(body, engine.model().vocabulary());
-                    ServedModel model = models.resolve(tenant, chat.common().model());
+                    ServedModel model = models.resolve(bearer.tenant(), chat.common().model());
                     int[] prompt = prompt(chat);
                     // Without a limit of its own an answer may fill the context.
                     int rest = Math.max(1, engine.model().contextLength() - prompt.length);
-                    return new Replies.Order(
-                            tenant,
+                    return new Order(
+                            bearer,
                             model,
-                            prompt,
-                            chat.common().sampling(rest),
+                            List.of(new Order.Prompt(prompt, null)),
+                            chat.common().n(),
+                            chat.common().sampling(rest, chat.logprobs(), false),
                             chat.common().stream(),
                             chat.common().includeUsage());
                 },
-                response);
+                exchange);
     }
 
     private int[] prompt(ChatRequest chat) {

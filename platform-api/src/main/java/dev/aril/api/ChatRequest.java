@@ -1,6 +1,7 @@
 package dev.aril.api;
 
 import dev.aril.engine.ChatMessage;
+import dev.aril.engine.SamplingParams;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -8,8 +9,12 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** The body of {@code POST /v1/chat/completions}. */
-record ChatRequest(List<ChatMessage> messages, CommonFields common) {
+/**
+ * The body of {@code POST /v1/chat/completions}.
+ *
+ * @param logprobs how many of the most likely ids are told; null for no logprobs
+ */
+record ChatRequest(List<ChatMessage> messages, CommonFields common, @Nullable Integer logprobs) {
     private static final Set<String> ROLES = Set.of("system", "user", "assistant");
 
     /**
@@ -29,15 +34,21 @@ record ChatRequest(List<ChatMessage> messages, CommonFields common) {
                 "reasoning_effort",
                 "verbosity",
                 "web_search_options");
-        if (fields.integer("top_logprobs", 0, 20).orElse(0) != 0) {
-            throw fields.unsupported("top_logprobs", "is not supported by this server");
+        boolean logprobs = fields.flag("logprobs", false);
+        int top = fields.integer("top_logprobs", 0, SamplingParams.MOST_LOGPROBS).orElse(0);
+        if (top > 0 && !logprobs) {
+            throw fields.refuse("top_logprobs", "needs \"logprobs\": true");
         }
         responseFormat(fields);
         List<ChatMessage> messages = new ArrayList<>();
         for (RequestFields message : fields.requiredList("messages")) {
             messages.add(message(message));
         }
-        ChatRequest request = new ChatRequest(messages, CommonFields.read(fields, vocabulary));
+        ChatRequest request =
+                new ChatRequest(
+                        messages,
+                        CommonFields.read(fields, vocabulary, 1),
+                        logprobs ? (Integer) top : null);
         fields.refuseOthers();
         return request;
     }

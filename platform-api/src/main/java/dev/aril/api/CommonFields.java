@@ -2,8 +2,10 @@ package dev.aril.api;
 
 import dev.aril.engine.SamplingParams;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -14,6 +16,7 @@ import tools.jackson.databind.JsonNode;
  * What chat completions and completions have in common.
  *
  * @param maxTokens empty where the client left it to the server
+ * @param n answers to each prompt
  * @param includeUsage whether a stream ends with a chunk of usage
  */
 record CommonFields(
@@ -30,6 +33,8 @@ record CommonFields(
         List<String> stop,
         Set<Integer> stopIds,
         boolean ignoreEos,
+        Map<Integer, Float> logitBias,
+        int n,
         boolean stream,
         boolean includeUsage) {
     /** Far above any context, far below where a sum of two overflows. */
@@ -37,13 +42,13 @@ record CommonFields(
 
     /**
      * @param vocabulary the number of token ids
+     * @param leastTokens that may be asked for: 0 where the prompt alone is an answer
      */
-    static CommonFields read(RequestFields fields, int vocabulary) {
-        refuseWhatIsOne(fields);
+    static CommonFields read(RequestFields fields, int vocabulary, int leastTokens) {
         acceptWhatChangesNothing(fields);
         boolean stream = fields.flag("stream", false);
-        OptionalInt maxTokens = fields.integer("max_tokens", 1, MOST_TOKENS);
-        OptionalInt newer = fields.integer("max_completion_tokens", 1, MOST_TOKENS);
+        OptionalInt maxTokens = fields.integer("max_tokens", leastTokens, MOST_TOKENS);
+        OptionalInt newer = fields.integer("max_completion_tokens", leastTokens, MOST_TOKENS);
         return new CommonFields(
                 fields.requiredText("model"),
                 newer.isPresent() ? newer : maxTokens,
@@ -59,11 +64,18 @@ record CommonFields(
                 stop(fields),
                 stopIds(fields, vocabulary),
                 fields.flag("ignore_eos", false),
+                logitBias(fields, vocabulary),
+                fields.integer("n", 1, Order.MOST_CHOICES).orElse(1),
                 stream,
                 includeUsage(fields, stream));
     }
 
-    SamplingParams sampling(int otherwiseMaxTokens) {
+    /**
+     * @param logprobs how many of the most likely ids are told; null for no logprobs
+     * @param promptLogprobs whether the prompt's are told too
+     */
+    SamplingParams sampling(
+            int otherwiseMaxTokens, @Nullable Integer logprobs, boolean promptLogprobs) {
         return new SamplingParams(
                 maxTokens.orElse(otherwiseMaxTokens),
                 temperature,
@@ -76,20 +88,10 @@ record CommonFields(
                 frequencyPenalty,
                 stop,
                 stopIds,
-                ignoreEos);
-    }
-
-    /** One answer, without probabilities, is all that is given. */
-    private static void refuseWhatIsOne(RequestFields fields) {
-        if (fields.integer("n", 1, 128).orElse(1) != 1) {
-            throw fields.unsupported("n", "must be 1: this server gives one answer a request");
-        }
-        Optional<JsonNode> logprobs = fields.value("logprobs");
-        if (logprobs.isPresent()
-                && !(logprobs.get().isBoolean() && !logprobs.get().booleanValue())) {
-            throw fields.unsupported("logprobs", "is not supported by this server; leave it out");
-        }
-        fields.unsupported("logit_bias");
+                ignoreEos,
+                logitBias,
+                logprobs,
+                promptLogprobs);
     }
 
     /** Tags and hints that other servers use for billing and routing; none changes an answer. */
@@ -140,6 +142,37 @@ record CommonFields(
             ids.add(id);
         }
         return ids;
+    }
+
+    /** {@code {"<token id>": bias}}, the ids as JSON's keys are: strings. */
+    private static Map<Integer, Float> logitBias(RequestFields fields, int vocabulary) {
+        JsonNode node = fields.value("logit_bias").orElse(null);
+        if (node == null) {
+            return Map.of();
+        }
+        if (!node.isObject() || node.size() > SamplingParams.MOST_BIASES) {
+            throw fields.refuse(
+                    "logit_bias",
+                    "must be an object of at most "
+                            + SamplingParams.MOST_BIASES
+                            + " token ids and their biases");
+        }
+        Map<Integer, Float> biases = new HashMap<>();
+        for (Map.Entry<String, JsonNode> entry : node.properties()) {
+            String key = entry.getKey();
+            int id = key.matches("0|[1-9][0-9]{0,8}") ? Integer.parseInt(key) : -1;
+            if (id < 0 || id >= vocabulary) {
+                throw fields.refuse(
+                        "logit_bias",
+                        "must have token ids from 0 to " + (vocabulary - 1) + " as keys");
+            }
+            double bias = entry.getValue().isNumber() ? entry.getValue().doubleValue() : Double.NaN;
+            if (!(Math.abs(bias) <= 100)) {
+                throw fields.refuse("logit_bias." + id, "must be a number from -100 to 100");
+            }
+            biases.put(id, (float) bias);
+        }
+        return biases;
     }
 
     /** An array of ids of the vocabulary; empty for null. */

@@ -1,14 +1,14 @@
 package dev.aril.api;
 
 import dev.aril.engine.Engine;
-import dev.aril.tenancy.Tenant;
+import dev.aril.tenancy.Bearer;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestAttribute;
 import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RestController;
+import org.springframework.web.server.ServerWebExchange;
 import reactor.core.publisher.Mono;
 
 /** POST /v1/completions: as {@link ChatCompletions}, from a plain prompt. */
@@ -29,22 +29,27 @@ final class Completions {
 
     @PostMapping(path = "/v1/completions", consumes = MediaType.APPLICATION_JSON_VALUE)
     Mono<Void> complete(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant,
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer,
             @RequestBody(required = false) byte @Nullable [] body,
-            ServerHttpResponse response) {
-        return replies.text(
+            ServerWebExchange exchange) {
+        return replies.answer(
+                Replies.Dialect.TEXT,
+                bearer,
+                body,
                 () -> {
                     CompletionRequest request =
                             CompletionRequest.read(body, engine.model().vocabulary());
-                    ServedModel model = models.resolve(tenant, request.common().model());
-                    return new Replies.Order(
-                            tenant,
+                    ServedModel model = models.resolve(bearer.tenant(), request.common().model());
+                    boolean scored = request.echo() && request.logprobs() != null;
+                    return new Order(
+                            bearer,
                             model,
-                            request.prompt().ids(engine),
-                            request.common().sampling(MAX_TOKENS),
+                            request.prompts(engine),
+                            request.common().n(),
+                            request.common().sampling(MAX_TOKENS, request.logprobs(), scored),
                             request.common().stream(),
                             request.common().includeUsage());
                 },
-                response);
+                exchange);
     }
 }

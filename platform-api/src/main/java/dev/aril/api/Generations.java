@@ -1,28 +1,36 @@
 package dev.aril.api;
 
-import dev.aril.engine.AdapterRef;
 import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.Engine;
 import dev.aril.engine.EngineOverloaded;
 import dev.aril.engine.Generation;
 import dev.aril.engine.GenerationRequest;
-import dev.aril.engine.SamplingParams;
-import dev.aril.tenancy.Tenant;
-import dev.aril.tenancy.UsageLedger;
+import dev.aril.tenancy.Admission;
+import dev.aril.tenancy.Quota;
+import dev.aril.tenancy.QuotaRefused;
+import dev.aril.tenancy.Reservation;
+import dev.aril.tenancy.ReserveRequest;
+import dev.aril.tenancy.TenantId;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 import org.springframework.stereotype.Component;
+import reactor.core.publisher.Mono;
 
 /** Starts generations, and knows which of them are still owed an end and a row in the ledger. */
 @Component
 public final class Generations {
     private final Engine engine;
-    private final UsageLedger ledger;
-    private final Blocking blocking;
+    private final Quota quota;
+    private final TenantQueues queues;
     private final GenerationMetrics metrics;
+    private final Patience patience;
     private final Clock clock;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition allSettled = lock.newCondition();
@@ -31,49 +39,107 @@ public final class Generations {
 
     Generations(
             Engine engine,
-            UsageLedger ledger,
-            Blocking blocking,
+            Quota quota,
             GenerationMetrics metrics,
+            ApiSettings settings,
             Clock clock) {
         this.engine = engine;
-        this.ledger = ledger;
-        this.blocking = blocking;
+        this.quota = quota;
+        this.queues = new TenantQueues(settings.waitingPerTenant());
         this.metrics = metrics;
+        this.patience = settings.patience();
         this.clock = clock;
     }
 
     /**
-     * Queues a sequence.
+     * Reserves what a request may spend and queues its sequences, all or none.
      *
      * @param promptField names the prompt in an error
-     * @throws EngineOverloaded if the engine's queue is full or the server is going down
-     * @throws Refusal if prompt and completion exceed the context
+     * @return fails with {@link EngineOverloaded} if the engine's queue is full or the server is
+     *     going down, and with a {@link Refusal} if prompt and completion exceed the context, or
+     *     the tenant has no quota left or too much in the queue
      */
-    GenerationCall start(
-            String id,
-            Tenant tenant,
-            ServedModel model,
-            int[] prompt,
-            SamplingParams sampling,
-            String promptField) {
-        opened();
-        try {
-            AdapterRef adapter = model.adapter();
-            Generation generation =
-                    engine.submit(
-                            new GenerationRequest(
-                                    id, tenant.id().toString(), prompt, adapter, sampling));
-            GenerationCall call =
-                    new GenerationCall(generation, tenant, model, ledger, blocking, metrics, clock);
-            call.settled().whenComplete((done, failure) -> closed());
-            return call;
-        } catch (ContextOverflow e) {
-            closed();
-            throw new Refusal(Problems.contextOverflow(e, promptField));
-        } catch (RuntimeException e) {
-            closed();
-            throw e;
+    Mono<GenerationCall> start(String id, Order order, String promptField) {
+        return Mono.defer(() -> {
+            check(order, promptField);
+            opened();
+            Instant acceptedAt = clock.instant();
+            TenantId tenant = order.bearer().tenant().id();
+            return Mono.fromFuture(
+                            () ->
+                                    quota.reserve(
+                                            new ReserveRequest(
+                                                    id,
+                                                    tenant,
+                                                    order.bearer().keyId(),
+                                                    order.model().adapter() == null
+                                                            ? null
+                                                            : order.model().name(),
+                                                    order.promptTokens(),
+                                                    order.mostCompletionTokens())),
+                            true)
+                    .doOnError(failure -> closed())
+                    .map(admission -> admitted(id, order, promptField, admission, acceptedAt));
+        });
+    }
+
+    /** A request that the engine cannot take is refused before it costs the quota anything. */
+    private void check(Order order, String promptField) {
+        int context = engine.model().contextLength();
+        int most = order.sampling().maxTokens();
+        for (Order.Prompt prompt : order.prompts()) {
+            if ((long) prompt.ids().length + most > context) {
+                throw new Refusal(
+                        Problems.contextOverflow(
+                                new ContextOverflow(context, prompt.ids().length, most),
+                                promptField));
+            }
         }
+    }
+
+    private GenerationCall admitted(
+            String id, Order order, String promptField, Admission admission, Instant acceptedAt) {
+        return switch (admission) {
+            case QuotaRefused refused -> {
+                closed();
+                throw new Refusal(QuotaProblems.of(refused, order.model().name()));
+            }
+            case Reservation reservation -> {
+                Account account =
+                        new Account(quota, reservation, acceptedAt, patience.settlement());
+                account.closed().whenComplete((done, failure) -> closed());
+                yield submit(id, order, promptField, account);
+            }
+        };
+    }
+
+    private GenerationCall submit(String id, Order order, String promptField, Account account) {
+        List<Generation> begun = new ArrayList<>();
+        TenantId tenant = order.bearer().tenant().id();
+        TenantQueues.@Nullable Places places = null;
+        try {
+            places = queues.enter(tenant, order.choices());
+            for (int i = 0; i < order.choices(); i++) {
+                begun.add(
+                        engine.submit(
+                                new GenerationRequest(
+                                        order.choices() == 1 ? id : id + "-" + i,
+                                        tenant.toString(),
+                                        order.prompt(i).ids(),
+                                        order.model().adapter(),
+                                        order.sampling(i))));
+            }
+        } catch (RuntimeException e) {
+            begun.forEach(Generation::close);
+            if (places != null) {
+                places.leaveAll();
+            }
+            account.cancel();
+            throw e instanceof ContextOverflow overflow
+                    ? new Refusal(Problems.contextOverflow(overflow, promptField))
+                    : e;
+        }
+        return new GenerationCall(id, order, begun, account, places, patience, metrics, clock);
     }
 
     /**

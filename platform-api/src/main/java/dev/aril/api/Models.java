@@ -4,7 +4,7 @@ import dev.aril.adapters.Adapter;
 import dev.aril.adapters.Adapters;
 import dev.aril.engine.Engine;
 import dev.aril.engine.ModelCard;
-import dev.aril.tenancy.Tenant;
+import dev.aril.tenancy.Bearer;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.RequestAttribute;
@@ -30,11 +30,11 @@ final class Models {
     }
 
     @GetMapping("/v1/models")
-    Mono<ObjectNode> list(@RequestAttribute(ApiKeyGate.TENANT) Tenant tenant) {
+    Mono<ObjectNode> list(@RequestAttribute(ApiKeyGate.BEARER) Bearer bearer) {
         return blocking.call(() -> {
             ObjectNode list = JsonNodeFactory.instance.objectNode().put("object", "list");
             ArrayNode data = list.putArray("data").add(base());
-            for (Adapter adapter : adapters.list(tenant.id())) {
+            for (Adapter adapter : adapters.list(bearer.tenant().id())) {
                 data.add(model(adapter));
             }
             return list;
@@ -44,12 +44,12 @@ final class Models {
     /** A name may hold slashes in other servers' world: the rest of the path is the name. */
     @GetMapping("/v1/models/{*name}")
     Mono<ObjectNode> get(
-            @RequestAttribute(ApiKeyGate.TENANT) Tenant tenant, @PathVariable String name) {
+            @RequestAttribute(ApiKeyGate.BEARER) Bearer bearer, @PathVariable String name) {
         String model = name.substring(1);
         return blocking.call(() ->
                 model.equals(engine.model().name())
                         ? base()
-                        : model(models.adapter(tenant, model)));
+                        : model(models.adapter(bearer.tenant(), model)));
     }
 
     private ObjectNode base() {

@@ -2,6 +2,7 @@ package dev.aril.api;
 
 import java.time.Duration;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.HttpStatus;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -34,11 +35,21 @@ record Problem(
     }
 
     Problem with(String header, String value) {
-        return new Problem(status, type, message, param, code, Map.of(header, value));
+        Map<String, String> more = new TreeMap<>(headers);
+        more.put(header, value);
+        return new Problem(status, type, message, param, code, more);
     }
 
+    /** For clients that may try again after a wait, of at least a millisecond. */
     Problem retryAfter(Duration wait) {
-        return with("Retry-After", Long.toString(wait.toSeconds()));
+        long millis = Math.max(1, wait.toMillis());
+        return with("Retry-After", Long.toString(Math.ceilDiv(millis, 1000)))
+                .with("retry-after-ms", Long.toString(millis));
+    }
+
+    /** Keeps clients that try again by themselves from doing so. */
+    Problem noRetry() {
+        return with("x-should-retry", "false");
     }
 
     /** {@code {"error":{…}}}; all four keys are always there, as typed clients require. */

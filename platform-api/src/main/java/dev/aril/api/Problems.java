@@ -6,8 +6,10 @@ import dev.aril.adapters.UploadTooLarge;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.EngineOverloaded;
+import dev.aril.tenancy.QuotaUnavailable;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.codec.DecodingException;
@@ -56,6 +58,20 @@ final class Problems {
                                     "The server is busy: " + String.valueOf(e.getMessage()),
                                     "engine_overloaded")
                             .retryAfter(SOON);
+            // Nothing was made: it may be asked again.
+            case GenerationStalled e when e.silent() ->
+                    Problem.server(
+                                    HttpStatus.SERVICE_UNAVAILABLE,
+                                    String.valueOf(e.getMessage()),
+                                    "first_token_timeout")
+                            .retryAfter(SOON);
+            case GenerationStalled e ->
+                    Problem.server(
+                                    HttpStatus.GATEWAY_TIMEOUT,
+                                    String.valueOf(e.getMessage()),
+                                    "token_timeout")
+                            .noRetry();
+            case QuotaUnavailable e -> databaseDown();
             case GenerationFailed e ->
                     Problem.server(
                             HttpStatus.INTERNAL_SERVER_ERROR,
@@ -124,6 +140,49 @@ final class Problems {
                 "The model `" + name + "` does not exist or you do not have access to it.",
                 "model",
                 "model_not_found");
+    }
+
+    static Problem malformedKey() {
+        return Problem.invalid(
+                HttpStatus.BAD_REQUEST,
+                "The header Idempotency-Key must be given once, with 1 to 255 printable ASCII"
+                        + " characters.",
+                null,
+                "invalid_idempotency_key");
+    }
+
+    /** Not 409: the clients' libraries would try again by themselves. */
+    static Problem keyReused() {
+        return Problem.invalid(
+                        HttpStatus.UNPROCESSABLE_CONTENT,
+                        "This Idempotency-Key was used for a different request within the last 24"
+                                + " hours; use a new key for a new request.",
+                        null,
+                        "idempotency_key_reused")
+                .noRetry();
+    }
+
+    static Problem originalFailed() {
+        return Problem.server(
+                        HttpStatus.SERVICE_UNAVAILABLE,
+                        "The request that this one repeats was under way and failed; try again.",
+                        "original_request_failed")
+                .retryAfter(SOON);
+    }
+
+    /**
+     * A key that is good for something else.
+     *
+     * @param scope that it lacks
+     */
+    static Problem outOfScope(String scope) {
+        return new Problem(
+                HttpStatus.FORBIDDEN,
+                "permission_error",
+                "This API key lacks the scope " + scope + "; use one that has it.",
+                null,
+                "insufficient_scope",
+                Map.of());
     }
 
     /** One answer whatever is wrong with the key. */

@@ -1,88 +1,144 @@
 package dev.aril.api;
 
-import dev.aril.engine.SamplingParams;
-import dev.aril.tenancy.Tenant;
+import dev.aril.api.IdempotentAnswers.Slot;
+import dev.aril.engine.Engine;
+import dev.aril.tenancy.Bearer;
 import java.time.Clock;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.Callable;
-import java.util.function.Function;
-import org.springframework.http.server.reactive.ServerHttpResponse;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.springframework.stereotype.Component;
+import org.springframework.web.server.ServerWebExchange;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import tools.jackson.databind.node.ObjectNode;
 
-/** Has a generation made and sends it as the client wants it: as a stream or whole. */
+/** Has an answer made and sends it as the client wants it: as a stream or whole. */
 @Component
 final class Replies {
-    /**
-     * A request that has been understood.
-     *
-     * @param prompt token ids
-     * @param includeUsage whether a stream ends with a chunk of usage
-     */
-    record Order(
-            Tenant tenant,
-            ServedModel model,
-            int[] prompt,
-            SamplingParams sampling,
-            boolean stream,
-            boolean includeUsage) {}
+    /** Which of the two interfaces is spoken. */
+    enum Dialect {
+        CHAT("chatcmpl-"),
+        TEXT("cmpl-");
+
+        private final String prefix;
+
+        Dialect(String prefix) {
+            this.prefix = prefix;
+        }
+
+        WireFormat format(WireFormat.Head head, Order order) {
+            return switch (this) {
+                case CHAT -> new WireFormat.Chat(head);
+                case TEXT -> new WireFormat.Text(head, order);
+            };
+        }
+    }
+
+    static final String IDEMPOTENCY_KEY = "Idempotency-Key";
+
+    private static final Pattern NAME = Pattern.compile("[ -~]{1,255}");
 
     private final Generations generations;
+    private final Idempotency idempotency;
+    private final Engine engine;
     private final Blocking blocking;
     private final ApiSettings settings;
     private final Clock clock;
 
-    Replies(Generations generations, Blocking blocking, ApiSettings settings, Clock clock) {
+    Replies(
+            Generations generations,
+            Idempotency idempotency,
+            Engine engine,
+            Blocking blocking,
+            ApiSettings settings,
+            Clock clock) {
         this.generations = generations;
+        this.idempotency = idempotency;
+        this.engine = engine;
         this.blocking = blocking;
         this.settings = settings;
         this.clock = clock;
     }
 
     /**
-     * @param understanding reads the request, on a virtual thread
+     * @param body of the request
+     * @param understanding reads it, on a virtual thread
      */
-    Mono<Void> chat(Callable<Order> understanding, ServerHttpResponse response) {
-        return blocking.call(() -> generations.prepare(understanding))
-                .flatMap(order -> reply(order, "chatcmpl-", WireFormat.Chat::new, response));
+    Mono<Void> answer(
+            Dialect dialect,
+            Bearer bearer,
+            byte @Nullable [] body,
+            Callable<Order> understanding,
+            ServerWebExchange exchange) {
+        List<String> names = exchange.getRequest().getHeaders().getOrEmpty(IDEMPOTENCY_KEY);
+        Mono<Reply> reply =
+                names.isEmpty()
+                        ? make(dialect, id(dialect), understanding)
+                        : once(
+                                dialect,
+                                new Slot(bearer.tenant().id(), bearer.keyId(), name(names)),
+                                body,
+                                understanding,
+                                exchange);
+        return reply.flatMap(made -> made.write(exchange.getResponse(), settings.ping()));
     }
 
-    /**
-     * @param understanding reads the request, on a virtual thread
-     */
-    Mono<Void> text(Callable<Order> understanding, ServerHttpResponse response) {
-        return blocking.call(() -> generations.prepare(understanding))
-                .flatMap(order -> reply(order, "cmpl-", WireFormat.Text::new, response));
+    private Mono<Reply> once(
+            Dialect dialect,
+            Slot slot,
+            byte @Nullable [] body,
+            Callable<Order> understanding,
+            ServerWebExchange exchange) {
+        ObjectNode object = Json.object(body);
+        return idempotency.once(
+                slot,
+                RequestHash.of(exchange.getRequest().getPath().value(), object),
+                object.path("stream").asBoolean(false),
+                id(dialect),
+                id -> make(dialect, id, understanding));
     }
 
-    /** Refusals of the engine are thrown here, before anything is sent. */
-    private Mono<Void> reply(
-            Order order,
-            String prefix,
-            Function<WireFormat.Head, WireFormat> format,
-            ServerHttpResponse response) {
-        String id = prefix + UUID.randomUUID().toString().replace("-", "");
+    private static String name(List<String> names) {
+        if (names.size() != 1 || !NAME.matcher(names.getFirst()).matches()) {
+            throw new Refusal(Problems.malformedKey());
+        }
+        return names.getFirst();
+    }
+
+    private Mono<Reply> make(Dialect dialect, String id, Callable<Order> understanding) {
+        return blocking.call(() -> generations.prepare(understanding))
+                .flatMap(order -> reply(dialect, id, order));
+    }
+
+    private static String id(Dialect dialect) {
+        return dialect.prefix + UUID.randomUUID().toString().replace("-", "");
+    }
+
+    /** Refusals come before anything is sent. */
+    private Mono<Reply> reply(Dialect dialect, String id, Order order) {
         WireFormat wire =
-                format.apply(
+                dialect.format(
                         new WireFormat.Head(
                                 id,
                                 order.model().name(),
                                 clock.instant().getEpochSecond(),
-                                order.includeUsage()));
-        GenerationCall call =
-                generations.start(
-                        id,
-                        order.tenant(),
-                        order.model(),
-                        order.prompt(),
-                        order.sampling(),
-                        wire.promptField());
-        Mono<Void> sent =
-                order.stream()
-                        ? TokenStream.write(
-                                call, wire, order.includeUsage(), settings.ping(), response)
-                        : Answer.write(call, wire, response);
-        // A client may be gone before its first byte, when nobody has subscribed to the events yet.
-        return sent.doFinally(signal -> call.abandon());
+                                order.includeUsage()),
+                        order);
+        return generations
+                .start(id, order, wire.promptField())
+                .map(call -> {
+                    Flux<String> frames =
+                            order.stream()
+                                    ? TokenStream.of(call, order, wire, engine)
+                                    : Answer.of(call, wire, engine).flux();
+                    return new Reply(
+                            order.stream(),
+                            frames,
+                            RateLimitHeaders.of(call.headroom()),
+                            call::abandon);
+                });
     }
 }

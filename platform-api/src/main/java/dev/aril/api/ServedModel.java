@@ -8,5 +8,6 @@ import org.jspecify.annotations.Nullable;
  *
  * @param name as the tenant wrote it
  * @param adapter null for the base model
+ * @param base the base model's name
  */
-record ServedModel(String name, @Nullable AdapterRef adapter) {}
+record ServedModel(String name, @Nullable AdapterRef adapter, String base) {}

@@ -24,11 +24,12 @@ final class ServedModels {
      * @throws Refusal 404 model_not_found
      */
     ServedModel resolve(Tenant tenant, String name) {
-        if (name.equals(engine.model().name())) {
-            return new ServedModel(name, null);
+        String base = engine.model().name();
+        if (name.equals(base)) {
+            return new ServedModel(name, null, base);
         }
         return adapters.resolve(tenant.id(), name)
-                .map(found -> new ServedModel(name, found.ref()))
+                .map(found -> new ServedModel(name, found.ref(), base))
                 .orElseThrow(() -> unknown(name));
     }
 

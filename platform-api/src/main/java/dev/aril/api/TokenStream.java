@@ -1,77 +1,79 @@
 package dev.aril.api;
 
-import dev.aril.engine.GenerationEvent;
+import dev.aril.engine.Engine;
 import dev.aril.engine.GenerationEvent.Failed;
 import dev.aril.engine.GenerationEvent.Finished;
+import dev.aril.engine.GenerationEvent.Prompt;
 import dev.aril.engine.GenerationEvent.Text;
-import java.nio.charset.StandardCharsets;
-import java.time.Duration;
+import dev.aril.engine.TokenLogprobs;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.springframework.http.HttpHeaders;
-import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import reactor.core.publisher.Flux;
-import reactor.core.publisher.Mono;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A generation's events as server-sent events, each flushed as it comes.
+ * A request's events as server-sent events.
  *
  * <p>Ends with {@code data: [DONE]}, which says that the answer is whole and recorded. After a
  * failure in mid-stream, when the status has long been sent, an error event takes its place.
  */
 final class TokenStream {
     private static final Logger LOG = LoggerFactory.getLogger(TokenStream.class);
-    private static final String DONE = "data: [DONE]\n\n";
-    private static final String PING = ": ping\n\n";
 
-    /** Never sent: it marks the place where the pings end too. */
-    private static final String END = "";
+    /** The last of a stream that is whole. */
+    static final String DONE = "data: [DONE]\n\n";
 
+    private final Order order;
     private final WireFormat wire;
-    private final boolean includeUsage;
+    private final List<LogprobFormat> logprobs = new ArrayList<>();
 
-    private TokenStream(WireFormat wire, boolean includeUsage) {
+    private TokenStream(Order order, WireFormat wire, Engine engine) {
+        this.order = order;
         this.wire = wire;
-        this.includeUsage = includeUsage;
+        for (int i = 0; i < order.choices(); i++) {
+            logprobs.add(wire.logprobs(engine));
+        }
     }
 
-    static Mono<Void> write(
-            GenerationCall call,
-            WireFormat wire,
-            boolean includeUsage,
-            Duration ping,
-            ServerHttpResponse response) {
-        TokenStream stream = new TokenStream(wire, includeUsage);
-        response.getHeaders().setContentType(MediaType.TEXT_EVENT_STREAM);
-        response.getHeaders().set(HttpHeaders.CACHE_CONTROL, "no-cache");
-        // Proxies that buffer would turn a stream into one late answer.
-        response.getHeaders().set("X-Accel-Buffering", "no");
-        return response.writeAndFlushWith(
-                withPings(stream.chunks(call), ping)
-                        .map(chunk ->
-                                Mono.just(
-                                        response.bufferFactory()
-                                                .wrap(chunk.getBytes(StandardCharsets.UTF_8)))));
-    }
-
-    private Flux<String> chunks(GenerationCall call) {
+    /** The stream's events, each with its blank line. */
+    static Flux<String> of(GenerationCall call, Order order, WireFormat wire, Engine engine) {
+        TokenStream stream = new TokenStream(order, wire, engine);
         return Flux.concat(
-                        Mono.justOrEmpty(wire.first()).map(TokenStream::data),
-                        call.events().concatMapIterable(this::chunks))
-                .onErrorResume(error -> Mono.just(data(Problems.of(logged(error)).body())));
+                        Flux.range(0, order.choices()).mapNotNull(stream::first),
+                        call.events().concatMapIterable(stream::chunks))
+                .onErrorResume(error -> Flux.just(data(Problems.of(logged(error)).body())));
     }
 
-    private Iterable<String> chunks(GenerationEvent event) {
+    private @Nullable String first(int choice) {
+        ObjectNode first = wire.first(choice);
+        return first == null ? null : data(first);
+    }
+
+    private Iterable<String> chunks(CallEvent event) {
         return switch (event) {
-            case Text text -> List.of(data(wire.text(text.text())));
-            case Finished end when includeUsage ->
-                    List.of(data(wire.last(end.reason())), data(wire.usage(end.usage())), DONE);
-            case Finished end -> List.of(data(wire.last(end.reason())), DONE);
-            case Failed failed -> throw new GenerationFailed(failed.message());
+            case CallEvent.Piece(int choice, Prompt prompt) -> {
+                String echo = order.prompt(choice).echo();
+                yield List.of(text(choice, Objects.requireNonNullElse(echo, ""), prompt.tokens()));
+            }
+            case CallEvent.Piece(int choice, Text text) ->
+                    List.of(text(choice, text.text(), text.logprobs()));
+            case CallEvent.Piece(int choice, Finished end) ->
+                    List.of(data(wire.last(choice, end.reason())));
+            case CallEvent.Piece(int choice, Failed failed) ->
+                    throw new GenerationFailed(failed.message());
+            case CallEvent.Settled settled when order.includeUsage() ->
+                    List.of(data(wire.usage(settled.usage())), DONE);
+            case CallEvent.Settled settled -> List.of(DONE);
         };
+    }
+
+    private String text(int choice, String text, List<TokenLogprobs> tokens) {
+        ObjectNode scored = tokens.isEmpty() ? null : logprobs.get(choice).of(tokens);
+        return data(wire.text(choice, text, scored));
     }
 
     private static Throwable logged(Throwable error) {
@@ -79,13 +81,8 @@ final class TokenStream {
         return error;
     }
 
-    private static String data(ObjectNode node) {
+    /** As an event. */
+    static String data(ObjectNode node) {
         return "data: " + Json.text(node) + "\n\n";
-    }
-
-    private static Flux<String> withPings(Flux<String> chunks, Duration every) {
-        Flux<String> pings = Flux.interval(every).onBackpressureDrop().map(tick -> PING);
-        return Flux.merge(chunks.concatWithValues(END), pings)
-                .takeWhile(chunk -> !chunk.equals(END));
     }
 }

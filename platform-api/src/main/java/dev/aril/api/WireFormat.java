@@ -1,10 +1,12 @@
 package dev.aril.api;
 
+import dev.aril.engine.Engine;
 import dev.aril.engine.FinishReason;
 import dev.aril.engine.Usage;
+import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -13,17 +15,28 @@ sealed interface WireFormat {
     /** The request's field that holds the prompt. */
     String promptField();
 
-    /** What comes before the first text of a stream. */
-    Optional<ObjectNode> first();
+    /** What comes before the first text of a choice's stream; null for nothing. */
+    @Nullable ObjectNode first(int choice);
 
-    ObjectNode text(String text);
+    /** The next text of a choice's stream. */
+    ObjectNode text(int choice, String text, @Nullable ObjectNode logprobs);
 
-    ObjectNode last(FinishReason reason);
+    ObjectNode last(int choice, FinishReason reason);
 
     ObjectNode usage(Usage usage);
 
     /** The whole answer at once. */
-    ObjectNode whole(String text, FinishReason reason, Usage usage);
+    ObjectNode whole(List<Choice> choices, Usage usage);
+
+    /** For one choice. */
+    LogprobFormat logprobs(Engine engine);
+
+    /**
+     * A choice that is finished.
+     *
+     * @param text without what it echoes
+     */
+    record Choice(String text, @Nullable ObjectNode logprobs, FinishReason reason) {}
 
     /**
      * What every piece of an answer repeats.
@@ -70,6 +83,16 @@ sealed interface WireFormat {
         return reason == null ? null : reason.name().toLowerCase(Locale.ROOT);
     }
 
+    private static void end(
+            ObjectNode choice, @Nullable ObjectNode logprobs, @Nullable FinishReason reason) {
+        if (logprobs == null) {
+            choice.putNull("logprobs");
+        } else {
+            choice.set("logprobs", logprobs);
+        }
+        choice.put("finish_reason", name(reason));
+    }
+
     /** {@code chat.completion} and its chunks. */
     record Chat(Head head) implements WireFormat {
         private static final String CHUNK = "chat.completion.chunk";
@@ -80,18 +103,18 @@ sealed interface WireFormat {
         }
 
         @Override
-        public Optional<ObjectNode> first() {
-            return Optional.of(chunk("assistant", "", null));
+        public ObjectNode first(int choice) {
+            return chunk(choice, "assistant", "", null, null);
         }
 
         @Override
-        public ObjectNode text(String text) {
-            return chunk(null, text, null);
+        public ObjectNode text(int choice, String text, @Nullable ObjectNode logprobs) {
+            return chunk(choice, null, text, logprobs, null);
         }
 
         @Override
-        public ObjectNode last(FinishReason reason) {
-            return chunk(null, null, reason);
+        public ObjectNode last(int choice, FinishReason reason) {
+            return chunk(choice, null, null, null, reason);
         }
 
         @Override
@@ -100,22 +123,35 @@ sealed interface WireFormat {
         }
 
         @Override
-        public ObjectNode whole(String text, FinishReason reason, Usage usage) {
+        public ObjectNode whole(List<Choice> choices, Usage usage) {
             ObjectNode answer = head.start("chat.completion");
-            ObjectNode choice = answer.putArray("choices").addObject().put("index", 0);
-            choice.putObject("message")
-                    .put("role", "assistant")
-                    .put("content", text)
-                    .putNull("refusal");
-            choice.putNull("logprobs").put("finish_reason", name(reason));
+            ArrayNode list = answer.putArray("choices");
+            for (int i = 0; i < choices.size(); i++) {
+                Choice choice = choices.get(i);
+                ObjectNode node = list.addObject().put("index", i);
+                node.putObject("message")
+                        .put("role", "assistant")
+                        .put("content", choice.text())
+                        .putNull("refusal");
+                WireFormat.end(node, choice.logprobs(), choice.reason());
+            }
             Head.put(answer, usage);
             return answer;
         }
 
+        @Override
+        public LogprobFormat logprobs(Engine engine) {
+            return new LogprobFormat.Chat(engine);
+        }
+
         private ObjectNode chunk(
-                @Nullable String role, @Nullable String content, @Nullable FinishReason reason) {
+                int index,
+                @Nullable String role,
+                @Nullable String content,
+                @Nullable ObjectNode logprobs,
+                @Nullable FinishReason reason) {
             ObjectNode chunk = head.start(CHUNK);
-            ObjectNode choice = chunk.putArray("choices").addObject().put("index", 0);
+            ObjectNode choice = chunk.putArray("choices").addObject().put("index", index);
             ObjectNode delta = choice.putObject("delta");
             if (role != null) {
                 delta.put("role", role);
@@ -123,13 +159,17 @@ sealed interface WireFormat {
             if (content != null) {
                 delta.put("content", content);
             }
-            choice.putNull("logprobs").put("finish_reason", name(reason));
+            WireFormat.end(choice, logprobs, reason);
             return head.end(chunk);
         }
     }
 
-    /** {@code text_completion}, whole or in chunks. */
-    record Text(Head head) implements WireFormat {
+    /**
+     * {@code text_completion}, whole or in chunks.
+     *
+     * @param order has what choices echo
+     */
+    record Text(Head head, Order order) implements WireFormat {
         private static final String OBJECT = "text_completion";
 
         @Override
@@ -137,19 +177,23 @@ sealed interface WireFormat {
             return "prompt";
         }
 
+        /** The prompt, where it is echoed; with logprobs it waits for these. */
         @Override
-        public Optional<ObjectNode> first() {
-            return Optional.empty();
+        public @Nullable ObjectNode first(int choice) {
+            String echo = order.prompt(choice).echo();
+            return echo == null || order.sampling().promptLogprobs()
+                    ? null
+                    : text(choice, echo, null);
         }
 
         @Override
-        public ObjectNode text(String text) {
-            return head.end(answer(text, null));
+        public ObjectNode text(int choice, String text, @Nullable ObjectNode logprobs) {
+            return head.end(answer(choice, text, logprobs, null));
         }
 
         @Override
-        public ObjectNode last(FinishReason reason) {
-            return head.end(answer("", reason));
+        public ObjectNode last(int choice, FinishReason reason) {
+            return head.end(answer(choice, "", null, reason));
         }
 
         @Override
@@ -158,21 +202,42 @@ sealed interface WireFormat {
         }
 
         @Override
-        public ObjectNode whole(String text, FinishReason reason, Usage usage) {
-            ObjectNode answer = answer(text, reason);
+        public ObjectNode whole(List<Choice> choices, Usage usage) {
+            ObjectNode answer = head.start(OBJECT);
+            ArrayNode list = answer.putArray("choices");
+            for (int i = 0; i < choices.size(); i++) {
+                Choice choice = choices.get(i);
+                String echo = order.prompt(i).echo();
+                String text = echo == null ? choice.text() : echo + choice.text();
+                put(list.addObject(), i, text, choice.logprobs(), choice.reason());
+            }
             Head.put(answer, usage);
             return answer;
         }
 
-        private ObjectNode answer(String text, @Nullable FinishReason reason) {
+        @Override
+        public LogprobFormat logprobs(Engine engine) {
+            return new LogprobFormat.Completion(engine);
+        }
+
+        private ObjectNode answer(
+                int index,
+                String text,
+                @Nullable ObjectNode logprobs,
+                @Nullable FinishReason reason) {
             ObjectNode answer = head.start(OBJECT);
-            answer.putArray("choices")
-                    .addObject()
-                    .put("text", text)
-                    .put("index", 0)
-                    .putNull("logprobs")
-                    .put("finish_reason", name(reason));
+            put(answer.putArray("choices").addObject(), index, text, logprobs, reason);
             return answer;
+        }
+
+        private static void put(
+                ObjectNode choice,
+                int index,
+                String text,
+                @Nullable ObjectNode logprobs,
+                @Nullable FinishReason reason) {
+            choice.put("text", text).put("index", index);
+            WireFormat.end(choice, logprobs, reason);
         }
     }
 }

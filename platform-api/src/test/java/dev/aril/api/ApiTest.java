@@ -42,11 +42,13 @@ import tools.jackson.databind.json.JsonMapper;
         classes = dev.aril.ArilApplication.class,
         properties = {
             "aril.home=..",
+            "aril.data=${test.data.own:${test.data}}",
             "aril.demo=false",
             "aril.bind=127.0.0.1",
             "debug=false",
             "logging.level.org.springframework.boot.autoconfigure.logging=WARN",
             "aril.stream.ping=50ms",
+            "aril.timeouts.settlement=1s",
             "aril.limits.body=100KB",
             "aril.limits.adapter-config=4KB",
             "aril.limits.adapter-model=200KB"
@@ -79,10 +81,11 @@ abstract class ApiTest {
 
     @DynamicPropertySource
     static void data(DynamicPropertyRegistry properties) {
-        properties.add("aril.data", DATA::toString);
+        properties.add("test.data", DATA::toString);
     }
 
-    private static Path temporaryFolder() {
+    /** Deleted at the end; a context with properties of its own needs one of its own. */
+    static Path temporaryFolder() {
         try {
             Path folder = Files.createTempDirectory("aril-api-test");
             // the contexts that use it live as long as the virtual machine

@@ -7,6 +7,7 @@ import dev.aril.engine.SamplingParams;
 import dev.aril.tenancy.UsageEntry;
 import java.net.http.HttpResponse;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
@@ -92,11 +93,12 @@ final class ChatCompletionsTest extends ApiTest {
                                 "max_tokens":9,"max_completion_tokens":7.0,"temperature":0.5,"top_p":0.9,
                                 "top_k":40,"min_p":0.1,"seed":-9223372036854775808,"repetition_penalty":1.1,
                                 "presence_penalty":-1,"frequency_penalty":1.5,"stop":["x","y"],
-                                "stop_token_ids":[7,8.0],"ignore_eos":true,"n":1,"logprobs":false,
+                                "stop_token_ids":[7,8.0],"ignore_eos":true,"n":1,"logprobs":true,
+                                "logit_bias":{"5":-100,"6":2.5},
                                 "user":"u","metadata":{"k":"v"},"safety_identifier":"s",
                                 "prompt_cache_key":"p","store":false,"service_tier":"default",
                                 "response_format":{"type":"text"},"tools":null,"stream":false,
-                                "stream_options":null,"top_logprobs":0\
+                                "stream_options":null,"top_logprobs":3\
                                 """)));
         assertThat(lastRequest().sampling())
                 .isEqualTo(
@@ -112,7 +114,10 @@ final class ChatCompletionsTest extends ApiTest {
                                 1.5,
                                 List.of("x", "y"),
                                 Set.of(7, 8),
-                                true));
+                                true,
+                                Map.of(5, -100f, 6, 2.5f),
+                                3,
+                                false));
         assertThat(lastRequest().flow()).isEqualTo(tenant.id().toString());
         assertThat(lastRequest().adapter()).isNull();
     }

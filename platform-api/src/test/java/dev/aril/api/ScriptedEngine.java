@@ -14,6 +14,8 @@ import dev.aril.engine.Generation;
 import dev.aril.engine.GenerationEvent;
 import dev.aril.engine.GenerationRequest;
 import dev.aril.engine.ModelCard;
+import dev.aril.engine.Token;
+import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.Usage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -22,11 +24,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
@@ -45,6 +50,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>{@code forever}: "tick " until closed
  *   <li>{@code fail}: two pieces, then a failure
+ *   <li>{@code never}: nothing at all
  *   <li>{@code hold}: one piece, then nothing until {@link #release}
  * </ul>
  *
@@ -82,6 +88,26 @@ public final class ScriptedEngine implements Engine {
             throw new IllegalArgumentException("no such turn");
         }
         return tokenize(messages.getLast().content());
+    }
+
+    @Override
+    public String text(int[] ids) {
+        StringBuilder text = new StringBuilder();
+        for (int id : ids) {
+            text.append(id == 0 ? "" : Character.toString((char) id));
+        }
+        return text.toString();
+    }
+
+    @Override
+    public Token token(int id) {
+        // 0 begins a prompt, 1 is a byte that is no character
+        return id == 1
+                ? new Token(new byte[] {(byte) 0xC3}, true)
+                : new Token(
+                        (id == 0 ? "<s>" : Character.toString((char) id))
+                                .getBytes(StandardCharsets.UTF_8),
+                        id != 0);
     }
 
     @Override
@@ -169,6 +195,7 @@ public final class ScriptedEngine implements Engine {
         private final CompletableFuture<Usage> usage = new CompletableFuture<>();
         private volatile boolean cancelled;
         private volatile boolean failed;
+        private volatile @Nullable Instant scheduledAt;
         private int tokens;
 
         Script(GenerationRequest request) {
@@ -188,6 +215,11 @@ public final class ScriptedEngine implements Engine {
         @Override
         public CompletionStage<Usage> usage() {
             return usage;
+        }
+
+        @Override
+        public @Nullable Instant scheduledAt() {
+            return scheduledAt;
         }
 
         @Override
@@ -211,6 +243,20 @@ public final class ScriptedEngine implements Engine {
 
         private @Nullable GenerationEvent play() throws InterruptedException {
             AdapterRef adapter = request.adapter();
+            scheduledAt = Instant.now();
+            if (prompt.startsWith("never")) {
+                while (!gone()) {
+                    Thread.sleep(2);
+                }
+                return null;
+            }
+            if (request.sampling().promptLogprobs()) {
+                List<TokenLogprobs> scored = new ArrayList<>();
+                for (int id : request.prompt()) {
+                    scored.add(scored.isEmpty() ? TokenLogprobs.first(id) : scored(id));
+                }
+                publisher.submit(new GenerationEvent.Prompt(scored));
+            }
             String[] words = prompt.split("(?<= )");
             boolean endless = prompt.startsWith("forever");
             boolean hold = prompt.startsWith("hold");
@@ -248,7 +294,23 @@ public final class ScriptedEngine implements Engine {
         private void say(String word) {
             tokens++;
             sampled.incrementAndGet();
-            publisher.submit(new GenerationEvent.Text(word, 1));
+            publisher.submit(
+                    new GenerationEvent.Text(
+                            word,
+                            1,
+                            request.sampling().logprobs() == null
+                                    ? List.of()
+                                    : List.of(scored(word.charAt(0)))));
+        }
+
+        /** An id is worth -id / 64; beside it, 1 is impossible and 2 is likely. */
+        private TokenLogprobs scored(int id) {
+            int top = Objects.requireNonNullElse(request.sampling().logprobs(), 0);
+            int[] ids = {2, id, 1};
+            float[] logprobs = {-0.25f, -id / 64f, Float.NEGATIVE_INFINITY};
+            int count = Math.min(top, ids.length);
+            return new TokenLogprobs(
+                    id, -id / 64f, Arrays.copyOf(ids, count), Arrays.copyOf(logprobs, count));
         }
 
         private boolean gone() {

@@ -13,6 +13,7 @@ import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
 import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
+import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.CudaAttention.Lists;
 import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
@@ -63,9 +64,10 @@ public final class CudaKernels implements Kernels {
      *
      * @param most what its kernels' grids are made for
      * @param adapted whether any of them has an adapter
+     * @param scored whether any of them wants logprobs
      * @param place where the step's lists lie
      */
-    private record Recorded(Lists most, boolean adapted, long place) {}
+    private record Recorded(Lists most, boolean adapted, boolean scored, long place) {}
 
     /** Far beyond what any cache holds. */
     private static final long COPIED_BYTES = 512L << 20;
@@ -84,6 +86,7 @@ public final class CudaKernels implements Kernels {
     private final Scratch keyValue = new Scratch();
     private final Scratch gateUp = new Scratch();
     private final Scratch chosen = new Scratch();
+    private final Scratch likely = new Scratch();
     private final CudaInlet picked;
 
     /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
@@ -92,6 +95,7 @@ public final class CudaKernels implements Kernels {
     private final boolean bf16Head;
     private final CudaHead head;
     private final CudaSampler sampler;
+    private final CudaLogprobs scorer;
 
     /** Void once memory that they name is given back or replaced. */
     private final Map<Recorded, CudaGraph> graphs = new HashMap<>();
@@ -114,7 +118,12 @@ public final class CudaKernels implements Kernels {
     private PinnedBuffer transfer;
     private @Nullable Matrix drawn;
     private long ids;
+
+    /** Structs Scored of the last step in which a row asked. */
+    private long scored;
+
     private List<Draw> draws = List.of();
+    private @Nullable TokenLogprobs[] logprobs = {};
     private @Nullable Thread bound;
 
     /** Memory that grows with the largest step, and is used within one operation. */
@@ -173,6 +182,7 @@ public final class CudaKernels implements Kernels {
         picked = new CudaInlet(memory, stream);
         head = new CudaHead(context, memory, uploads, stream);
         sampler = new CudaSampler(context, memory, stream);
+        scorer = new CudaLogprobs(stream);
         lora = new CudaLora(programs, memory, stream, context.multiprocessors(), this::forget);
         step = new CudaStep(memory, stream, sampler, lora);
     }
@@ -440,7 +450,8 @@ public final class CudaKernels implements Kernels {
         }
         step.take(rows, most, sampled, next);
         samples = most.rows();
-        Recorded key = new Recorded(most, rows.segments().length > 0, step.place());
+        Recorded key =
+                new Recorded(most, rows.segments().length > 0, Draw.scored(next), step.place());
         CudaGraph graph = graphs.get(key);
         if (graph == null) {
             recorded = true;
@@ -780,6 +791,11 @@ public final class CudaKernels implements Kernels {
         if (most > 0) {
             sampler.run(head, most, logits.columns(), from, rows, ids);
         }
+        if (most > 0 && Draw.scored(next)) {
+            int structs = Math.max(most, MOST_RECORDED);
+            scored = likely.floats((long) structs * CudaLogprobs.SCORED_BYTES / Float.BYTES);
+            scorer.run(head, most, logits.columns(), from, rows, sampler.pool(), ids, scored);
+        }
         drawn = logits;
         draws = next;
     }
@@ -797,10 +813,22 @@ public final class CudaKernels implements Kernels {
         stream.synchronize();
         int[] drawnIds = new int[count];
         transfer.bytes().asIntBuffer().get(0, drawnIds);
+        logprobs = new TokenLogprobs[0];
+        if (Draw.scored(draws)) {
+            long bytes = (long) count * CudaLogprobs.SCORED_BYTES;
+            stream.copyOut(transfer(bytes), scored, bytes);
+            stream.synchronize();
+            logprobs = CudaLogprobs.read(transfer.bytes(), drawnIds, draws, from.columns());
+        }
         long row = 4L * from.columns();
         long begin = ((DeviceMatrix) from).address();
-        sampler.complete(drawnIds, draws, i -> download(begin + i * row, from.columns()));
+        sampler.complete(drawnIds, logprobs, draws, i -> download(begin + i * row, from.columns()));
         return drawnIds;
+    }
+
+    @Override
+    public @Nullable TokenLogprobs[] logprobs() {
+        return logprobs;
     }
 
     @Override
@@ -833,6 +861,7 @@ public final class CudaKernels implements Kernels {
                         picked::close,
                         head::close,
                         sampler::close,
+                        scorer::close,
                         transfer::close,
                         gemm::close,
                         lora::close,

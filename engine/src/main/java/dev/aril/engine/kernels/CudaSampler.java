@@ -8,22 +8,25 @@ import dev.aril.cuda.CudaModule.Kernel;
 import dev.aril.cuda.CudaStream;
 import dev.aril.cuda.DeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
+import dev.aril.engine.TokenLogprobs;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@link Sampler} on the device, see {@code sample.cu}. A step's rows are written into its own
- * buffer; the ids that penalties are for lie in a pool of a fixed size and at a fixed address,
- * copied only in steps that have any. Rows whose ids find no room there are left to the host.
+ * buffer; the ids that biases and penalties are for lie in a pool of a fixed size and at a fixed
+ * address, copied only in steps that have any. Rows whose ids find no room there are left to the
+ * host.
  */
 final class CudaSampler implements AutoCloseable {
     /** Bytes of a struct SampleRow. */
-    private static final int ROW_BYTES = 72;
+    private static final int ROW_BYTES = 80;
 
-    /** Bytes of a struct Penalty: an id and its count. */
-    private static final int PENALTY_BYTES = 8;
+    /** Bytes of a struct Penalty: an id, its count, its bias, and what the device notes. */
+    private static final int PENALTY_BYTES = 16;
 
     /** Penalties of a step: 128 rows with 4096 different ids. */
     private static final int POOL = 1 << 19;
@@ -83,7 +86,7 @@ final class CudaSampler implements AutoCloseable {
             int count = draw.ids().length;
             if (used + count > POOL) {
                 left.set(i);
-                draw = Draw.greedy();
+                draw = Draw.greedy().with(draw.top());
                 count = 0;
             }
             write(to, at + i * ROW_BYTES, draw, used);
@@ -113,16 +116,20 @@ final class CudaSampler implements AutoCloseable {
         to.putInt(at + 60, draw.topK());
         to.putInt(at + 64, first);
         to.putInt(at + 68, draw.ids().length);
+        to.putInt(at + 72, draw.given());
+        to.putInt(at + 76, draw.top());
     }
 
     private void pool(Draw draw, int first) {
         ByteBuffer to = host.bytes();
         int[] ids = draw.ids();
         int[] counts = draw.counts();
+        float[] biases = draw.biases();
         int at = first * PENALTY_BYTES;
         for (int i = 0; i < ids.length; i++, at += PENALTY_BYTES) {
             to.putInt(at, ids[i]);
             to.putInt(at + 4, counts[i]);
+            to.putFloat(at + 8, i < biases.length ? biases[i] : 0);
         }
     }
 
@@ -131,7 +138,7 @@ final class CudaSampler implements AutoCloseable {
      *
      * @param step the struct StepHead; its samples are drawn
      * @param rows at least as many
-     * @param logits [rows, vocabulary] floats; become the penalized scores
+     * @param logits [rows, vocabulary] floats; become the biased and penalized scores
      * @param parameters where {@link #write}'s rows are on the device
      * @param ids [rows] ints
      */
@@ -164,13 +171,27 @@ final class CudaSampler implements AutoCloseable {
      * Draws on the host what was left to it.
      *
      * @param ids [draws.size()] as the device drew them
+     * @param logprobs [draws.size()] as the device told them; empty if nobody asked
      * @param logits a row's logits
      */
-    void complete(int[] ids, List<Draw> draws, IntFunction<float[]> logits) {
+    void complete(
+            int[] ids,
+            @Nullable TokenLogprobs[] logprobs,
+            List<Draw> draws,
+            IntFunction<float[]> logits) {
         for (int row = left.nextSetBit(0); row >= 0; row = left.nextSetBit(row + 1)) {
             float[] own = logits.apply(row);
-            ids[row] = new Sampler(own.length).sample(own, 0, draws.get(row));
+            Draw draw = draws.get(row);
+            ids[row] = new Sampler(own.length).sample(own, 0, draw);
+            if (draw.scored() && ids[row] != Kernels.DIVERGED) {
+                logprobs[row] = TokenLogprobs.of(own, 0, own.length, ids[row], draw.top());
+            }
         }
+    }
+
+    /** Where the penalties are. */
+    long pool() {
+        return pool;
     }
 
     @Override

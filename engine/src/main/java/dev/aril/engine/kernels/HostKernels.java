@@ -1,5 +1,6 @@
 package dev.aril.engine.kernels;
 
+import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.HostMemory.HostActivation;
 import dev.aril.engine.kernels.HostMemory.HostMatrix;
 import java.util.Arrays;
@@ -10,8 +11,11 @@ import org.jspecify.annotations.Nullable;
 abstract sealed class HostKernels implements Kernels permits CpuKernels, ReferenceKernels {
     private record HostTable(int rows, int columns, short[] bits) implements Table {}
 
+    private static final @Nullable TokenLogprobs[] NO_LOGPROBS = {};
+
     private @Nullable Sampler sampler;
     private int[] ids = {};
+    private @Nullable TokenLogprobs[] logprobs = NO_LOGPROBS;
 
     @Override
     public final boolean queued() {
@@ -94,9 +98,21 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
             sampler = new Sampler(logits.columns());
         }
         ids = new int[draws.size()];
+        logprobs = Draw.scored(draws) ? new TokenLogprobs[ids.length] : NO_LOGPROBS;
+        float[] values = HostMemory.values(logits);
         for (int i = 0; i < ids.length; i++) {
-            ids[i] = sampler.sample(HostMemory.values(logits), i * logits.columns(), draws.get(i));
+            Draw draw = draws.get(i);
+            int row = i * logits.columns();
+            ids[i] = draw.given() >= 0 ? draw.given() : sampler.sample(values, row, draw);
+            if (draw.scored() && ids[i] != DIVERGED) {
+                logprobs[i] = TokenLogprobs.of(values, row, logits.columns(), ids[i], draw.top());
+            }
         }
+    }
+
+    @Override
+    public final @Nullable TokenLogprobs[] logprobs() {
+        return logprobs;
     }
 
     @Override

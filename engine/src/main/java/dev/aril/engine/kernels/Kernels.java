@@ -1,5 +1,6 @@
 package dev.aril.engine.kernels;
 
+import dev.aril.engine.TokenLogprobs;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -212,6 +213,14 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
      * @return [draws] an id, or {@link #DIVERGED} where the logits have no highest
      */
     int[] sampled();
+
+    /**
+     * Of the last {@link #sampled}.
+     *
+     * @return empty if no draw wanted any; else [draws] those of the row's id, null where they are
+     *     not wanted or the model has diverged
+     */
+    @Nullable TokenLogprobs[] logprobs();
 
     @Override
     void close();

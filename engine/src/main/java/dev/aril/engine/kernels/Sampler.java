@@ -3,8 +3,8 @@ package dev.aril.engine.kernels;
 import java.util.Arrays;
 
 /**
- * Which id comes next? Repetition, presence and frequency penalties, temperature, top-k, top-p,
- * min-p, then a draw, in the order of transformers and vLLM.
+ * Which id comes next? Biases, repetition, presence and frequency penalties, temperature, top-k,
+ * top-p, min-p, then a draw, in the order of transformers and vLLM.
  *
  * <p>An id's weight is exp(distance of its score from the best one / temperature) as an integer, in
  * units of 2^-44: so that sums are exact, whoever makes them and in which order, and the GPU
@@ -22,7 +22,7 @@ public final class Sampler {
 
     private final int vocabulary;
 
-    /** The logits after penalties. */
+    /** The logits after biases and penalties. */
     private final float[] scores;
 
     private final long[] weights;
@@ -51,6 +51,7 @@ public final class Sampler {
      */
     public int sample(float[] logits, int offset, Draw draw) {
         System.arraycopy(logits, offset, scores, 0, vocabulary);
+        bias(draw);
         penalize(draw);
         int best = best();
         double inverse = draw.inverse();
@@ -64,13 +65,19 @@ public final class Sampler {
         return pick(threshold(draw), draw);
     }
 
+    private void bias(Draw draw) {
+        for (int i = 0; i < draw.biases().length; i++) {
+            scores[draw.ids()[i]] += draw.biases()[i];
+        }
+    }
+
     /** CTRL's repetition penalty, then OpenAI's presence and frequency penalties. */
     private void penalize(Draw draw) {
         float repetition = (float) draw.repetition();
         for (int i = 0; i < draw.ids().length; i++) {
             int id = draw.ids()[i];
             int count = draw.counts()[i];
-            if (repetition != 1) {
+            if (repetition != 1 && count >= 0) {
                 scores[id] = scores[id] > 0 ? scores[id] / repetition : scores[id] * repetition;
             }
             if (count > 0) {

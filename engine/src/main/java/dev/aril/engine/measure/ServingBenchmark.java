@@ -64,6 +64,7 @@ final class ServingBenchmark {
         public void onNext(GenerationEvent event) {
             long now = System.nanoTime();
             switch (event) {
+                case GenerationEvent.Prompt unasked -> {}
                 case GenerationEvent.Text text -> heard(now, text.tokens());
                 case GenerationEvent.Finished finished -> {
                     ended = now;

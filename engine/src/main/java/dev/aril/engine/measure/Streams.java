@@ -35,6 +35,7 @@ final class Streams {
                     @Override
                     public void onNext(GenerationEvent event) {
                         switch (event) {
+                            case GenerationEvent.Prompt unasked -> {}
                             case GenerationEvent.Text t -> text.append(t.text());
                             case GenerationEvent.Finished f -> whole.complete(text.toString());
                             case GenerationEvent.Failed f ->

@@ -25,6 +25,19 @@ public final class Draws {
                 p.presencePenalty(),
                 p.frequencyPenalty(),
                 counts == null ? NONE : counts.ids(),
-                counts == null ? NONE : counts.counts());
+                counts == null ? NONE : counts.counts(),
+                sequence.biases(),
+                p.logprobs() == null ? Draw.NOT_SCORED : p.logprobs(),
+                Draw.DRAWN);
+    }
+
+    /**
+     * A prompt's id that is there already, for its logprobs.
+     *
+     * @param position of the row before it
+     */
+    public static Draw given(Sequence sequence, int position) {
+        Integer top = sequence.sampling().logprobs();
+        return Draw.given(sequence.token(position + 1), top == null ? 0 : top);
     }
 }

@@ -2,6 +2,7 @@ package dev.aril.engine.model;
 
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.AdapterRejected;
+import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.Draw;
 import dev.aril.engine.kernels.InputSpec;
 import dev.aril.engine.kernels.Kernels;
@@ -22,6 +23,7 @@ import dev.aril.engine.schedule.Span;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.LongUnaryOperator;
@@ -78,6 +80,10 @@ public final class Forward implements StepRunner {
             new AtomicReferenceArray<>(ADAPTER_SLOTS);
     private Matrix logits;
     private Runnable launched = () -> {};
+
+    /** Spans of the batch launched last that sample. */
+    private int samples;
+
     private @Nullable Observer observer;
     private long warmUpEnd;
     private boolean closed;
@@ -319,13 +325,19 @@ public final class Forward implements StepRunner {
         if (!kernels.queued()) {
             launched.run();
         }
-        return kernels.sampled();
+        return Arrays.copyOf(kernels.sampled(), samples);
+    }
+
+    @Override
+    public @Nullable TokenLogprobs[] logprobs() {
+        return kernels.logprobs();
     }
 
     /** Reads all of a batch that may change before it is computed. */
     private Runnable step(Batch batch) {
         Rows.Span[] spans = new Rows.Span[batch.spans().size()];
-        int[] sampled = new int[batch.samples()];
+        int[] scored = batch.scored();
+        int[] sampled = new int[batch.samples() + scored.length];
         List<Draw> draws = new ArrayList<>(sampled.length);
         for (int s = 0; s < spans.length; s++) {
             Span span = batch.spans().get(s);
@@ -335,6 +347,12 @@ public final class Forward implements StepRunner {
                 draws.add(Draws.of(span.sequence()));
             }
         }
+        for (int row : scored) {
+            Span span = batch.spans().get(batch.spanOfRow()[row]);
+            sampled[draws.size()] = row;
+            draws.add(Draws.given(span.sequence(), batch.position(row)));
+        }
+        samples = batch.samples();
         Rows rows = new Rows(batch.tokens(), batch.positions(), spans, segments(batch.segments()));
         return () -> step(rows, sampled, draws);
     }

@@ -3,9 +3,11 @@ package dev.aril.engine.model;
 import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.AdapterRejected;
+import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.schedule.Batch;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs one batch after the other on the device, while the engine's thread goes on: it launches a
@@ -27,6 +29,15 @@ public interface StepRunner extends AutoCloseable {
      *     {@link Kernels#DIVERGED}
      */
     int[] await();
+
+    /**
+     * What the step awaited last says of logprobs.
+     *
+     * @return empty if no sequence asked; else [{@link Batch#samples} + {@link Batch#scored}] those
+     *     of the sampled ids, null where nobody asked, then those of the prompts' ids that follow
+     *     the scored rows
+     */
+    @Nullable TokenLogprobs[] logprobs();
 
     /**
      * Reads an adapter and puts it into a slot that no running sequence uses. The adapter is used

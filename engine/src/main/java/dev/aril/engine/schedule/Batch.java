@@ -1,6 +1,7 @@
 package dev.aril.engine.schedule;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * What one step computes: the rows of all its spans, those of one adapter side by side, those of
@@ -36,6 +37,23 @@ public record Batch(
             samples += span.samples() ? 1 : 0;
         }
         return samples;
+    }
+
+    /**
+     * Rows whose logits are wanted for the logprob of the prompt's next id; none of them samples.
+     * To be asked before the batch is committed.
+     */
+    public int[] scored() {
+        IntStream.Builder rows = IntStream.builder();
+        for (Span span : spans) {
+            Sequence sequence = span.sequence();
+            for (int i = 0; sequence.scoresPrompt() && i < span.rows(); i++) {
+                if (positions[span.firstRow() + i] + 1 < sequence.promptLength()) {
+                    rows.add(span.firstRow() + i);
+                }
+            }
+        }
+        return rows.build().toArray();
     }
 
     /** The id of a row. */

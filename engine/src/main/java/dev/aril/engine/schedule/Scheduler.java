@@ -27,6 +27,12 @@ public final class Scheduler {
                             ? Integer.MAX_VALUE
                             : span.sequence().slot());
 
+    /**
+     * Rows of prompts whose logprobs are wanted, in a step: each takes a row of logits, which is
+     * the vocabulary's size.
+     */
+    private static final int MOST_SCORED = 64;
+
     private final int tokenBudget;
     private final int maxSequences;
     private final KvBlocks blocks;
@@ -195,7 +201,7 @@ public final class Scheduler {
                 continue;
             }
             sequence.advance(span.rows());
-            if (span.samples()) {
+            if (span.samples() && sequence.sampling().maxTokens() > 0) {
                 sequence.append(id);
                 queue.charge(sequence, FairQueue.COMPLETION_WEIGHT);
             }
@@ -278,9 +284,17 @@ public final class Scheduler {
                 prefilling.add(sequence);
             }
         }
+        int scored = MOST_SCORED;
         for (Map.Entry<Sequence, Integer> share : PrefillShares.of(prefilling, budget).entrySet()) {
             Sequence sequence = share.getKey();
             int rows = share.getValue();
+            if (sequence.scoresPrompt()) {
+                rows = Math.min(rows, scored);
+                scored -= rows;
+                if (rows == 0) {
+                    continue;
+                }
+            }
             spans.add(new Span(sequence, 0, rows, rows == gap(sequence)));
             budget -= rows;
         }

@@ -3,6 +3,7 @@ package dev.aril.engine.schedule;
 import dev.aril.engine.AdapterRef;
 import dev.aril.engine.SamplingParams;
 import java.util.Arrays;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +34,7 @@ public final class Sequence {
     private final long seed;
     private final int promptLength;
     private final @Nullable TokenCounts counts;
+    private final float[] biases;
     private int[] tokens;
     private int length;
     private int computed;
@@ -66,7 +68,15 @@ public final class Sequence {
         this.promptLength = prompt.length;
         this.length = prompt.length;
         this.tokens = Arrays.copyOf(prompt, prompt.length + Math.min(sampling.maxTokens(), 256));
-        this.counts = sampling.penalizes() ? new TokenCounts() : null;
+        this.biases = new float[sampling.logitBias().size()];
+        this.counts = sampling.penalizes() || biases.length > 0 ? new TokenCounts() : null;
+        if (counts != null) {
+            int next = 0;
+            for (Map.Entry<Integer, Float> bias : sampling.logitBias().entrySet()) {
+                counts.name(bias.getKey());
+                biases[next++] = bias.getValue();
+            }
+        }
         if (sampling.repetitionPenalty() != 1 && counts != null) {
             for (int token : prompt) {
                 counts.add(token, false);
@@ -117,9 +127,22 @@ public final class Sequence {
         return tokens;
     }
 
-    /** Its ids, those of the prompt only where a penalty is for them; null without penalties. */
+    /**
+     * The ids that have a bias, and where there are penalties its own, those of the prompt only if
+     * a penalty is for them; null without both.
+     */
     public @Nullable TokenCounts counts() {
         return counts;
+    }
+
+    /** What is added to the logits of the first of {@link #counts}' ids; not a copy. */
+    public float[] biases() {
+        return biases;
+    }
+
+    /** Whether a step gives the logprobs of the prompt's ids that follow its rows. */
+    public boolean scoresPrompt() {
+        return sampling.promptLogprobs() && length == promptLength;
     }
 
     /** Positions whose keys and values are in the cache: 0 to this, exclusive. */
@@ -170,7 +193,7 @@ public final class Sequence {
             tokens = Arrays.copyOf(tokens, length + (length >> 1) + 16);
         }
         tokens[length++] = id;
-        if (counts != null) {
+        if (counts != null && sampling.penalizes()) {
             counts.add(id, true);
         }
     }

@@ -4,9 +4,13 @@ import java.util.Arrays;
 
 /**
  * The distinct ids of a sequence, in the order in which they first came, and how often its
- * completion holds each. Adding one is a look-up, however long the sequence is.
+ * completion holds each. Adding one is a look-up, however long the sequence is. Ids that a request
+ * names are there too, and come first.
  */
 public final class TokenCounts {
+    /** Instead of a count: the sequence does not hold the id. */
+    public static final int NAMED = -1;
+
     private int[] ids = new int[16];
     private int[] counts = new int[16];
     private int size;
@@ -15,6 +19,21 @@ public final class TokenCounts {
     private int[] places = new int[64];
 
     void add(int id, boolean inCompletion) {
+        int place = place(id);
+        if (counts[place] == NAMED) {
+            counts[place] = 0;
+        }
+        if (inCompletion) {
+            counts[place]++;
+        }
+    }
+
+    /** An id that may be in neither prompt nor completion; to be called before any is added. */
+    void name(int id) {
+        counts[place(id)] = NAMED;
+    }
+
+    private int place(int id) {
         int at = slot(id);
         if (places[at] == 0) {
             if (2 * (size + 1) > places.length) {
@@ -28,9 +47,7 @@ public final class TokenCounts {
             ids[size] = id;
             places[at] = ++size;
         }
-        if (inCompletion) {
-            counts[places[at] - 1]++;
-        }
+        return places[at] - 1;
     }
 
     /** Where an id is, or would be put. */
@@ -55,7 +72,10 @@ public final class TokenCounts {
         return Arrays.copyOf(ids, size);
     }
 
-    /** A copy, an entry for each of {@link #ids}; 0 for those that only the prompt holds. */
+    /**
+     * A copy, an entry for each of {@link #ids}; 0 for those that only the prompt holds, {@link
+     * #NAMED} for those that nothing holds.
+     */
     public int[] counts() {
         return Arrays.copyOf(counts, size);
     }

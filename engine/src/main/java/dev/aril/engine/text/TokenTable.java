@@ -187,6 +187,12 @@ final class TokenTable {
         return it;
     }
 
+    /** The bytes of any id, a special token's name too; none for an id that is not there. */
+    byte[] name(int id) {
+        byte[] it = id >= 0 && id < bytes.length ? bytes[id] : null;
+        return it == null ? new byte[0] : it.clone();
+    }
+
     /** Whether an id is a SentencePiece tokenizer's single byte. */
     boolean isSingleByte(int id) {
         return singleByte.get(id);

@@ -1,6 +1,7 @@
 package dev.aril.engine.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.aril.engine.Token;
 import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -74,6 +75,11 @@ public final class Tokenizer implements AutoCloseable {
             continues |= table.hasText(id);
         }
         return new Detokenizer(table, continues);
+    }
+
+    /** What an id stands for. */
+    public Token token(int id) {
+        return new Token(table.name(id), table.hasText(id));
     }
 
     /** The whole text of some ids, special tokens left out. */

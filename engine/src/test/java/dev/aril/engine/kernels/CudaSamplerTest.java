@@ -1,15 +1,19 @@
 package dev.aril.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.aril.engine.Gpu;
+import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.Kernels.Matrix;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -47,8 +51,49 @@ class CudaSamplerTest {
     private static int[] expected(Sampling.Case c) {
         Sampler sampler = new Sampler(c.vocabulary());
         int[] ids = new int[c.draws().size()];
-        Arrays.setAll(ids, r -> sampler.sample(c.logits(), r * c.vocabulary(), c.draws().get(r)));
+        Arrays.setAll(
+                ids,
+                r ->
+                        c.draws().get(r).given() >= 0
+                                ? c.draws().get(r).given()
+                                : sampler.sample(c.logits(), r * c.vocabulary(), c.draws().get(r)));
         return ids;
+    }
+
+    /** Those of the last sampling, against their definition on the logits as they came. */
+    private void checkLogprobs(Sampling.Case c, int[] ids) {
+        @Nullable TokenLogprobs[] logprobs = kernels.logprobs();
+        if (c.draws().stream().noneMatch(Draw::scored)) {
+            assertThat(logprobs).isEmpty();
+            return;
+        }
+        assertThat(logprobs).hasSameSizeAs(ids);
+        for (int r = 0; r < ids.length; r++) {
+            Draw draw = c.draws().get(r);
+            TokenLogprobs told = logprobs[r];
+            if (!draw.scored() || ids[r] == Kernels.DIVERGED) {
+                assertThat(told).isNull();
+                continue;
+            }
+            TokenLogprobs expected =
+                    TokenLogprobs.of(
+                            c.logits(), r * c.vocabulary(), c.vocabulary(), ids[r], draw.top());
+            Objects.requireNonNull(told);
+            assertThat(told.id()).isEqualTo(ids[r]);
+            assertThat(told.topIds()).as("row %s, %s", r, draw).isEqualTo(expected.topIds());
+            near(told.logprob(), expected.logprob());
+            for (int t = 0; t < expected.topIds().length; t++) {
+                near(told.topLogprobs()[t], expected.topLogprobs()[t]);
+            }
+        }
+    }
+
+    private static void near(float told, float expected) {
+        if (Float.isInfinite(expected)) {
+            assertThat(told).isEqualTo(expected);
+        } else {
+            assertThat(told).isCloseTo(expected, within(0x1p-20f + 0x1p-22f * Math.abs(expected)));
+        }
     }
 
     @ParameterizedTest
@@ -66,7 +111,9 @@ class CudaSamplerTest {
         Random random = new Random(rows);
         for (int round = 0; round < 5; round++) {
             Sampling.Case c = Sampling.random(random, rows, vocabulary);
-            assertThat(sample(c)).isEqualTo(expected(c));
+            int[] ids = sample(c);
+            assertThat(ids).isEqualTo(expected(c));
+            checkLogprobs(c, ids);
         }
     }
 
@@ -107,10 +154,15 @@ class CudaSamplerTest {
                             0.5,
                             0.25,
                             all,
-                            counts));
+                            counts,
+                            new float[] {3, -3},
+                            5,
+                            Draw.DRAWN));
         }
         Sampling.Case lengthy = new Sampling.Case(vocabulary, c.logits(), draws);
-        assertThat(sample(lengthy)).isEqualTo(expected(lengthy));
+        int[] ids = sample(lengthy);
+        assertThat(ids).isEqualTo(expected(lengthy));
+        checkLogprobs(lengthy, ids);
     }
 
     /** A row's id does not depend on how many rows there are. */

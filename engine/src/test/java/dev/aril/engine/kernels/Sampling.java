@@ -40,6 +40,12 @@ final class Sampling {
         int penalized = random.nextBoolean() ? 0 : random.nextInt(Math.min(vocabulary, 300) + 1);
         int[] ids = random.ints(0, vocabulary).distinct().limit(penalized).toArray();
         int[] counts = random.ints(ids.length, 0, 4).toArray();
+        // the first have a bias; some of these are in neither prompt nor completion
+        float[] biases = new float[random.nextInt(ids.length + 1)];
+        for (int i = 0; i < biases.length; i++) {
+            biases[i] = (float) (random.nextInt(4) == 0 ? -100 : 6 * random.nextGaussian());
+            counts[i] -= random.nextInt(2) == 0 && counts[i] == 0 ? 1 : 0;
+        }
         return new Draw(
                 random.nextInt(6) == 0
                         ? 0
@@ -55,7 +61,10 @@ final class Sampling {
                 random.nextBoolean() ? 0 : 4 * random.nextDouble() - 2,
                 random.nextBoolean() ? 0 : 4 * random.nextDouble() - 2,
                 ids,
-                counts);
+                counts,
+                biases,
+                random.nextInt(3) == 0 ? random.nextInt(21) : Draw.NOT_SCORED,
+                random.nextInt(9) == 0 ? random.nextInt(vocabulary) : Draw.DRAWN);
     }
 
     static int expected(Case c, int row) {
@@ -66,8 +75,13 @@ final class Sampling {
         }
         for (int i = 0; i < draw.ids().length; i++) {
             float score = scores.get(draw.ids()[i]);
-            float by = (float) draw.repetition();
-            score = score > 0 ? score / by : score * by;
+            if (i < draw.biases().length) {
+                score += draw.biases()[i];
+            }
+            if (draw.counts()[i] >= 0) {
+                float by = (float) draw.repetition();
+                score = score > 0 ? score / by : score * by;
+            }
             if (draw.counts()[i] > 0) {
                 score -= (float) (draw.presence() + draw.frequency() * draw.counts()[i]);
             }
