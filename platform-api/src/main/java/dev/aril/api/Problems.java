@@ -6,6 +6,7 @@ import dev.aril.adapters.UploadTooLarge;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.EngineOverloaded;
+import dev.aril.tenancy.QuotaExceeded;
 import dev.aril.tenancy.QuotaUnavailable;
 import java.time.Duration;
 import java.util.Locale;
@@ -71,6 +72,7 @@ final class Problems {
                                     String.valueOf(e.getMessage()),
                                     "token_timeout")
                             .noRetry();
+            case QuotaExceeded e -> QuotaProblems.of(e.refusal(), "adapters");
             case QuotaUnavailable e -> databaseDown();
             case GenerationFailed e ->
                     Problem.server(
