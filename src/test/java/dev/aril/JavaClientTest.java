@@ -127,8 +127,7 @@ class JavaClientTest {
         assertThat(many.choices())
                 .extracting(choice -> choice.index())
                 .containsExactly(0L, 1L, 2L, 3L);
-        Completion echo =
-                client.completions().create(prompt("The moon", 4).echo(true).build());
+        Completion echo = client.completions().create(prompt("The moon", 4).echo(true).build());
         echo.validate();
         assertThat(echo.choices().getFirst().text()).startsWith("The moon");
     }

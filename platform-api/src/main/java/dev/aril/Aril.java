@@ -3,6 +3,7 @@ package dev.aril;
 import dev.aril.commands.Bench;
 import dev.aril.commands.Evaluate;
 import dev.aril.commands.Import;
+import dev.aril.commands.Overhead;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
@@ -17,7 +18,14 @@ import picocli.CommandLine.Spec;
         name = "aril",
         description =
                 "Serves thousands of tenants' LoRA adapters from one shared 4-bit base model.",
-        subcommands = {Serve.class, Import.class, Evaluate.class, Bench.class, HelpCommand.class},
+        subcommands = {
+            Serve.class,
+            Import.class,
+            Evaluate.class,
+            Bench.class,
+            Overhead.class,
+            HelpCommand.class
+        },
         mixinStandardHelpOptions = true,
         version = "aril 0.1.0")
 public final class Aril implements Runnable {
