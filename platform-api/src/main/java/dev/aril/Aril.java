@@ -12,6 +12,7 @@ import dev.aril.commands.QuotaCommands;
 import dev.aril.commands.TenantCommands;
 import dev.aril.commands.UsageCommands;
 import dev.aril.commands.WebhookCommands;
+import dev.aril.commands.Overhead;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
@@ -40,6 +41,7 @@ import picocli.CommandLine.Spec;
             AccountCommands.class,
             PriceCommands.class,
             WebhookCommands.class,
+            Overhead.class,
             HelpCommand.class
         },
         mixinStandardHelpOptions = true,
