@@ -12,8 +12,4 @@ import java.time.Duration;
  * @param currency of prices, in the reports of costs
  */
 public record ApiSettings(
-        Duration ping,
-        long bodyBytes,
-        int waitingPerTenant,
-        Patience patience,
-        String currency) {}
+        Duration ping, long bodyBytes, int waitingPerTenant, Patience patience, String currency) {}
