@@ -175,22 +175,37 @@ create function quota_move(
 declare
     warn record;
 begin
-    insert into quota_windows as w (
-        tenant_id, scope, subject, metric, starts_at, used, reserved)
-    select tenant, l.scope, l.subject, l.metric, quota_window(l.metric, admitted),
-           case l.metric when 'concurrent_requests' then 0
-               when 'requests_per_minute' then requests_used else tokens_used end,
-           case when l.metric in ('requests_per_minute', 'concurrent_requests')
-               then requests_held else tokens_held end
-    from limits l
-    where l.tenant_id = tenant and l.metric not in ('adapters', 'stored_bytes')
-      and (l.scope = 'tenant' or (l.scope = 'key' and l.subject = of_key)
-           or (l.scope = 'adapter' and l.subject = of_adapter))
-      -- what is past counts no more, but what is held there must be let go of
-      and (tokens_held <> 0 or requests_held <> 0
-           or quota_window(l.metric, admitted) >= quota_since(l.metric, at))
-    on conflict (tenant_id, scope, subject, metric, starts_at) do update
-        set used = w.used + excluded.used, reserved = w.reserved + excluded.reserved;
+    if tokens_held < 0 or requests_held < 0 then
+        -- What was held has its row, and a negative row to insert would break its own check.
+        update quota_windows w
+        set used = w.used + case l.metric when 'concurrent_requests' then 0
+                when 'requests_per_minute' then requests_used else tokens_used end,
+            reserved = w.reserved + case
+                when l.metric in ('requests_per_minute', 'concurrent_requests')
+                then requests_held else tokens_held end
+        from limits l
+        where l.tenant_id = tenant and l.metric not in ('adapters', 'stored_bytes')
+          and (l.scope = 'tenant' or (l.scope = 'key' and l.subject = of_key)
+               or (l.scope = 'adapter' and l.subject = of_adapter))
+          and w.tenant_id = tenant and w.scope = l.scope and w.subject = l.subject
+          and w.metric = l.metric and w.starts_at = quota_window(l.metric, admitted);
+    else
+        insert into quota_windows as w (
+            tenant_id, scope, subject, metric, starts_at, used, reserved)
+        select tenant, l.scope, l.subject, l.metric, quota_window(l.metric, admitted),
+               case l.metric when 'concurrent_requests' then 0
+                   when 'requests_per_minute' then requests_used else tokens_used end,
+               case when l.metric in ('requests_per_minute', 'concurrent_requests')
+                   then requests_held else tokens_held end
+        from limits l
+        where l.tenant_id = tenant and l.metric not in ('adapters', 'stored_bytes')
+          and (l.scope = 'tenant' or (l.scope = 'key' and l.subject = of_key)
+               or (l.scope = 'adapter' and l.subject = of_adapter))
+          -- what is past counts no more
+          and quota_window(l.metric, admitted) >= quota_since(l.metric, at)
+        on conflict (tenant_id, scope, subject, metric, starts_at) do update
+            set used = w.used + excluded.used, reserved = w.reserved + excluded.reserved;
+    end if;
 
     if tokens_used > 0 or requests_used > 0 then
         for warn in

@@ -8,6 +8,11 @@
 #include <cuda_fp16.h>
 #include <stdint.h>
 
+// Compute capability 9.0 with what only it has (hopper.cuh). Codes and weights are laid out for it: int4.cuh.
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define ARIL_HOPPER 1
+#endif
+
 constexpr int kGroup = 128;         // channels that share a scale; also the number of outliers
 constexpr int kCodeBytes = 8 * kGroup + 8 * 4;  // a group's codes and scales of 8 rows: int4.cuh
 constexpr int kBlockTokens = 16;    // positions in a KV block
@@ -132,7 +137,12 @@ __device__ __forceinline__ void quantize_group(const Input& in, int row, int g, 
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         const float rounded = x[i] * inverse + kRound - kRound;
-        code[i] = (int8_t)(int)fminf(fmaxf(rounded, low), high);
+        const int integer = (int)fminf(fmaxf(rounded, low), high);
+#ifdef ARIL_HOPPER
+        code[i] = (int8_t)(outlier || integer >= 0 ? integer : 0x80 | -integer);
+#else
+        code[i] = (int8_t)integer;
+#endif
     }
     const int lane = threadIdx.x & 31;
     // cores of 8 rows by 16 channels: four lanes write one row of a core

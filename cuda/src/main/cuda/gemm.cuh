@@ -21,6 +21,8 @@ struct GemmArgs {
     int capacity;  // rows there is memory for
     int add;  // y += instead of y =
     int tiles;  // of all slices
+    int firstTile;  // of a launch of int4_wgmma_wide: pairs of tiles by 128 rows
+    int endTile;
 };
 
 __device__ __forceinline__ int slice_of(const GemmArgs& a, int tile) {
@@ -34,25 +36,4 @@ __device__ __forceinline__ int slice_of(const GemmArgs& a, int tile) {
 __device__ __forceinline__ void finish(const GemmArgs& a, const Slice& slice, int row, int n, float y) {
     float* to = slice.y + (size_t)row * slice.out + n;
     *to = a.add ? *to + y : y;
-}
-
-// Four outputs side by side.
-__device__ __forceinline__ void finish(const GemmArgs& a, const Slice& slice, int row, int n, float4 y, bool aligned) {
-    float* to = slice.y + (size_t)row * slice.out + n;
-    if (aligned && n < slice.out) {
-        float4* all = reinterpret_cast<float4*>(to);
-        if (a.add) {
-            const float4 old = *all;
-            y = make_float4(old.x + y.x, old.y + y.y, old.z + y.z, old.w + y.w);
-        }
-        *all = y;
-        return;
-    }
-    const float each[4] = {y.x, y.y, y.z, y.w};
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        if (n + i < slice.out) {
-            finish(a, slice, row, n + i, each[i]);
-        }
-    }
 }

@@ -2,10 +2,9 @@
 // blocks, matrix products of a whole warpgroup. Everything here is behind ARIL_HOPPER.
 #pragma once
 
-#include <stdint.h>
+#include "device.cuh"
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define ARIL_HOPPER 1
+#ifdef ARIL_HOPPER
 
 __device__ __forceinline__ uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
 
@@ -48,6 +47,9 @@ __device__ __forceinline__ void bulk_copy(uint32_t to, const void* from, uint32_
 
 __device__ __forceinline__ void cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
 
+// Enough after barrier_init_done: a release would wait for all that this thread wrote to memory.
+__device__ __forceinline__ void cluster_arrive_relaxed() { asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory"); }
+
 __device__ __forceinline__ void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 
 __device__ __forceinline__ uint32_t cluster_rank() {
@@ -63,17 +65,29 @@ __device__ __forceinline__ uint32_t in_block(uint32_t address, uint32_t rank) {
     return there;
 }
 
-__device__ __forceinline__ void store_cluster(uint32_t address, const float4& x) {
-    asm volatile("st.shared::cluster.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x.x), "f"(x.y), "f"(x.z), "f"(x.w) : "memory");
-}
-
 __device__ __forceinline__ void barrier_arrive(uint32_t barrier) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-// What this thread wrote into the cluster's shared memory is seen by who waits.
-__device__ __forceinline__ void barrier_arrive_cluster(uint32_t barrier) {
-    asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
+// A warp's lanes have read what may now be overwritten; one arrives for all. Where a warp is together anyway, __syncwarp is
+// no instruction, and racecheck, which goes by instructions, reports the other lanes: for it every lane arrives.
+#ifdef ARIL_RACECHECK
+constexpr int kWarpArrivals = 32;
+__device__ __forceinline__ void barrier_arrive_warp(uint32_t barrier) { barrier_arrive(barrier); }
+#else
+constexpr int kWarpArrivals = 1;
+__device__ __forceinline__ void barrier_arrive_warp(uint32_t barrier) {
+    __syncwarp();
+    if ((threadIdx.x & 31) == 0) {
+        barrier_arrive(barrier);
+    }
+}
+#endif
+
+// At another block's barrier: what this thread has read (and used, so that it is here) may be overwritten. A release
+// of what it wrote, with the scope of the cluster, would wait for all its writes to memory.
+__device__ __forceinline__ void barrier_arrive_block(uint32_t barrier) {
+    asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
 __device__ __forceinline__ void barrier_wait_cluster(uint32_t barrier, uint32_t parity) {
@@ -149,91 +163,53 @@ __device__ __forceinline__ void pin(T (&c)[N]) {
     }
 }
 
-// c[64, N] = a[64, 32] * b[N, 32] (+ c), bytes into 32-bit integers; a in registers as mma.m16n8k32 has it, 16 rows a
-// warp, b in shared memory.
 template <int N>
+__device__ __forceinline__ void pin(float (&c)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        asm volatile("" : "+f"(c[i])::"memory");
+    }
+}
+
+// c[64, N] = a[64, 32] * b[N, 32] (+ c), signed bytes into 32-bit integers or e4m3 into floats; a in registers as
+// mma.m16n8k32 has it, 16 rows a warp, b in shared memory.
+template <int N, typename T = int>
 struct Wgmma;
 
-template <>
-struct Wgmma<8> {
-    static __device__ __forceinline__ void run(int (&c)[4], const uint32_t* a, uint64_t b, int add) {
-        asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %9, 0;\n"
-            "wgmma.mma_async.sync.aligned.m64n8k32.s32.s8.s8 "
-            "{%0, %1, %2, %3}, "
-            "{%4, %5, %6, %7}, %8, p;\n}\n"
-            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
-    }
-};
+#define ARIL_4(c, r, i) r(c[i]), r(c[i + 1]), r(c[i + 2]), r(c[i + 3])
+#define ARIL_8(c, r, i) ARIL_4(c, r, i), ARIL_4(c, r, i + 4)
+#define ARIL_16(c, r, i) ARIL_8(c, r, i), ARIL_8(c, r, i + 8)
+#define ARIL_32(c, r, i) ARIL_16(c, r, i), ARIL_16(c, r, i + 16)
+#define ARIL_64(c, r, i) ARIL_32(c, r, i), ARIL_32(c, r, i + 32)
 
-template <>
-struct Wgmma<16> {
-    static __device__ __forceinline__ void run(int (&c)[8], const uint32_t* a, uint64_t b, int add) {
-        asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %13, 0;\n"
-            "wgmma.mma_async.sync.aligned.m64n16k32.s32.s8.s8 "
-            "{%0, %1, %2, %3, %4, %5, %6, %7}, "
-            "{%8, %9, %10, %11}, %12, p;\n}\n"
-            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]), "+r"(c[4]), "+r"(c[5]), "+r"(c[6]), "+r"(c[7])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
-    }
-};
+// operands: which place c, a, b and add have among the instruction's
+#define ARIL_WGMMA(N, T, TYPES, SCALES, r, all, c_places, a_places, b_place, add_place)                                 \
+    template <>                                                                                                         \
+    struct Wgmma<N, T> {                                                                                                \
+        static __device__ __forceinline__ void run(T (&c)[N / 2], const uint32_t* a, uint64_t b, int add) {             \
+            asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " add_place ", 0;\n"                                         \
+                         "wgmma.mma_async.sync.aligned.m64n" #N "k32." TYPES " {" c_places "}, {" a_places "}, " b_place \
+                         ", p" SCALES ";\n}\n"                                                                          \
+                         : all(c, r, 0)                                                                                 \
+                         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));                               \
+        }                                                                                                               \
+    };
+#define ARIL_WGMMAS(N, all, c_places, a_places, b_place, add_place)                                                      \
+    ARIL_WGMMA(N, int, "s32.s8.s8", "", "+r", all, c_places, a_places, b_place, add_place)                              \
+    ARIL_WGMMA(N, float, "f32.e4m3.e4m3", ", 1, 1", "+f", all, c_places, a_places, b_place, add_place)
 
-template <>
-struct Wgmma<32> {
-    static __device__ __forceinline__ void run(int (&c)[16], const uint32_t* a, uint64_t b, int add) {
-        asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %21, 0;\n"
-            "wgmma.mma_async.sync.aligned.m64n32k32.s32.s8.s8 "
-            "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
-            "{%16, %17, %18, %19}, %20, p;\n}\n"
-            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]), "+r"(c[4]), "+r"(c[5]), "+r"(c[6]), "+r"(c[7]),
-              "+r"(c[8]), "+r"(c[9]), "+r"(c[10]), "+r"(c[11]), "+r"(c[12]), "+r"(c[13]), "+r"(c[14]),
-              "+r"(c[15])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
-    }
-};
-
-template <>
-struct Wgmma<64> {
-    static __device__ __forceinline__ void run(int (&c)[32], const uint32_t* a, uint64_t b, int add) {
-        asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
-            "wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8 "
-            "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, "
-            "%24, %25, %26, %27, %28, %29, %30, %31}, "
-            "{%32, %33, %34, %35}, %36, p;\n}\n"
-            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]), "+r"(c[4]), "+r"(c[5]), "+r"(c[6]), "+r"(c[7]),
-              "+r"(c[8]), "+r"(c[9]), "+r"(c[10]), "+r"(c[11]), "+r"(c[12]), "+r"(c[13]), "+r"(c[14]),
-              "+r"(c[15]), "+r"(c[16]), "+r"(c[17]), "+r"(c[18]), "+r"(c[19]), "+r"(c[20]), "+r"(c[21]),
-              "+r"(c[22]), "+r"(c[23]), "+r"(c[24]), "+r"(c[25]), "+r"(c[26]), "+r"(c[27]), "+r"(c[28]),
-              "+r"(c[29]), "+r"(c[30]), "+r"(c[31])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
-    }
-};
-
-template <>
-struct Wgmma<128> {
-    static __device__ __forceinline__ void run(int (&c)[64], const uint32_t* a, uint64_t b, int add) {
-        asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %69, 0;\n"
-            "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 "
-            "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, "
-            "%24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, "
-            "%46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-            "{%64, %65, %66, %67}, %68, p;\n}\n"
-            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3]), "+r"(c[4]), "+r"(c[5]), "+r"(c[6]), "+r"(c[7]),
-              "+r"(c[8]), "+r"(c[9]), "+r"(c[10]), "+r"(c[11]), "+r"(c[12]), "+r"(c[13]), "+r"(c[14]),
-              "+r"(c[15]), "+r"(c[16]), "+r"(c[17]), "+r"(c[18]), "+r"(c[19]), "+r"(c[20]), "+r"(c[21]),
-              "+r"(c[22]), "+r"(c[23]), "+r"(c[24]), "+r"(c[25]), "+r"(c[26]), "+r"(c[27]), "+r"(c[28]),
-              "+r"(c[29]), "+r"(c[30]), "+r"(c[31]), "+r"(c[32]), "+r"(c[33]), "+r"(c[34]), "+r"(c[35]),
-              "+r"(c[36]), "+r"(c[37]), "+r"(c[38]), "+r"(c[39]), "+r"(c[40]), "+r"(c[41]), "+r"(c[42]),
-              "+r"(c[43]), "+r"(c[44]), "+r"(c[45]), "+r"(c[46]), "+r"(c[47]), "+r"(c[48]), "+r"(c[49]),
-              "+r"(c[50]), "+r"(c[51]), "+r"(c[52]), "+r"(c[53]), "+r"(c[54]), "+r"(c[55]), "+r"(c[56]),
-              "+r"(c[57]), "+r"(c[58]), "+r"(c[59]), "+r"(c[60]), "+r"(c[61]), "+r"(c[62]), "+r"(c[63])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
-    }
-};
+ARIL_WGMMAS(8, ARIL_4, "%0, %1, %2, %3", "%4, %5, %6, %7", "%8", "%9")
+ARIL_WGMMAS(16, ARIL_8, "%0, %1, %2, %3, %4, %5, %6, %7", "%8, %9, %10, %11", "%12", "%13")
+ARIL_WGMMAS(32, ARIL_16, "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15", "%16, %17, %18, %19", "%20", "%21")
+ARIL_WGMMAS(64, ARIL_32,
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31",
+    "%32, %33, %34, %35", "%36", "%37")
+ARIL_WGMMAS(128, ARIL_64,
+    "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+    "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+    "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+    "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63",
+    "%64, %65, %66, %67", "%68", "%69")
 
 #endif

@@ -15,7 +15,7 @@ __device__ __forceinline__ void mma_s8(int (&c)[4], const uint32_t* a, uint32_t 
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-constexpr int kPitch = 20;  // of a token's 16 sums in shared memory: no bank conflict when written
+constexpr int kPitch = 20;  // of a token's 16 sums in shared memory
 
 template <int kTokens>
 __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
@@ -43,6 +43,14 @@ __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
             const uint4* from = reinterpret_cast<const uint4*>(record) + quarter * 64 + lane;
             operands(from[0], from[32], x);
             scale = output_scales(record, quarter, quad);
+#ifdef ARIL_HOPPER
+            // this GPU has better kernels: here only to be tested
+#pragma unroll
+            for (uint32_t& codes : x) {
+                codes = integers(codes);
+            }
+            scale = make_float2(scale.x / kUnits, scale.y / kUnits);
+#endif
         } else {
             const char* record = outliers_of(slice, tile / 4);
             outlier_operands(reinterpret_cast<const uint4*>(record) + quarter * 128 + lane, x);
@@ -57,7 +65,15 @@ __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
             int c[4] = {};
 #pragma unroll
             for (int s = 0; s < 4; s++) {
-                mma_s8(c, x + 4 * s, y[s * 64], y[s * 64 + 32]);
+                uint32_t near = y[s * 64];
+                uint32_t far = y[s * 64 + 32];
+#ifdef ARIL_HOPPER
+                if (g < groups - 1) {
+                    near = integers(near);
+                    far = integers(far);
+                }
+#endif
+                mma_s8(c, x + 4 * s, near, far);
             }
             part[i][0] = fmaf(by.x * scale.x, (float)c[0], part[i][0]);
             part[i][1] = fmaf(by.y * scale.x, (float)c[1], part[i][1]);
@@ -68,10 +84,10 @@ __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
 #pragma unroll
     for (int i = 0; i < kTiles; i++) {
         float(*to)[kPitch] = &parts[run][i * 8 + t * 2];
-        to[0][quad] = part[i][0];
-        to[1][quad] = part[i][1];
-        to[0][quad + 8] = part[i][2];
-        to[1][quad + 8] = part[i][3];
+        to[0][2 * quad] = part[i][0];
+        to[1][2 * quad] = part[i][1];
+        to[0][2 * quad + 1] = part[i][2];
+        to[1][2 * quad + 1] = part[i][3];
     }
     __syncthreads();
     const int n = threadIdx.x & 15;

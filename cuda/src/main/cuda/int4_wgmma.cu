@@ -5,17 +5,17 @@
 // earlier kernel writes, before the wait for the kernel before.
 //
 // Few rows (decode): a cluster of two thread blocks walks over tiles of 64 outputs by T tokens. Each block has four
-// warpgroups, a run each, and a fifth whose warps fetch for them; the last of the four adds their parts. The first
-// block hands its half to the second, which stores.
+// warpgroups, a run each, and a fifth whose warps fetch for them. Each block finishes half of a tile: all eight
+// warpgroups hand it their parts of that half, and its warps add eight parts each, after the first group of the next
+// tile, so that nobody waits for the slowest.
 // Many rows (wide): a warpgroup takes 64 outputs by 128 tokens and its runs one after the other; a block is two of them
 // and one that fetches, walks over tiles, and fetches the next tile's groups while it finishes one. Alone it makes all
 // runs of a tile; in a cluster of two each block makes four, and the two halves meet when both are done. Two blocks fill
 // the chip where tiles are few, but meet twice as often.
 //
 // Launch     int4_wgmma_T for T = 8, 16, 32, 64 tokens: grid (2 * clusters, ceil(rows / T)), block 640
-//            int4_wgmma_wide: grid min(T, SMs), int4_wgmma_wide_2: grid 2 * min(T, SMs / 2), block 384,
-//            T = ceil(rows / 128) * pairs of tiles of all slices; wide_2 where
-//            4 * ceil(T / (SMs / 2)) < 7 * ceil(T / SMs)
+//            int4_wgmma_wide: grid SMs, int4_wgmma_wide_2: grid 2 * (SMs / 2), or fewer, block 384, for the tiles from
+//            firstTile up to endTile of the ceil(rows / 128) * pairs of tiles of all slices
 //            tiles: of 64 outputs; for wide, pairs of them; dynamic shared memory: decode_bytes, wide_bytes
 // Requires   columns % 128 == 0, columns >= 256; capacity a multiple of 128
 // Bound      exact for given codes
@@ -23,11 +23,13 @@
 #include "int4.cuh"
 #include "hopper.cuh"
 
+#include <type_traits>
+
 __host__ __device__ constexpr int decode_stage(int tokens) { return tokens / 8 * kCodeBytes + kRecordBytes; }
 
-// Stages; two tiles' outliers; three warpgroups' parts and the other block's half; barriers.
+// Stages; outliers; eight warpgroups' parts of half a tile; barriers.
 constexpr int decode_bytes(int tokens, int stages) {
-    return 4 * stages * decode_stage(tokens) + 2 * kOutlierBytes + 4 * tokens * kOutputs * 4 + 8 * (8 * stages + 12);
+    return 4 * stages * decode_stage(tokens) + kOutlierBytes + kRuns * tokens * kOutputs * 2 + 8 * (8 * stages + 4);
 }
 
 constexpr int kWideTokens = 128;
@@ -41,10 +43,10 @@ constexpr int wide_bytes(int stages, int blocks) {
 
 #ifdef ARIL_HOPPER
 
-// part += scale of token and output * the group's sums; c is the layout of wgmma's result: a lane has two outputs, 8
-// apart, of two neighbouring tokens in each 8.
-template <int kTokens>
-__device__ __forceinline__ void rescale(float* part, const int (&c)[kTokens / 2], const char* codes, const float2& outputs) {
+// part += scale of token and output * the group's sums; c is the layout of wgmma's result: a lane has two neighbouring
+// outputs (so they are packed) of two neighbouring tokens in each 8.
+template <int kTokens, typename T>
+__device__ __forceinline__ void rescale(float* part, const T (&c)[kTokens / 2], const char* codes, const float2& outputs) {
     const float2* scales = reinterpret_cast<const float2*>(codes + 8 * kGroup) + (threadIdx.x & 3);
 #pragma unroll
     for (int j = 0; j < kTokens / 8; j++) {
@@ -56,29 +58,44 @@ __device__ __forceinline__ void rescale(float* part, const int (&c)[kTokens / 2]
     }
 }
 
-template <int kTokens>
-__device__ __forceinline__ void multiply(int (&c)[kTokens / 2], const uint32_t (&x)[16], const char* codes) {
+// Begins and ends a group's products: T is float for e4m3, int for INT8.
+template <int kTokens, typename T>
+__device__ __forceinline__ void multiply(T (&c)[kTokens / 2], const uint32_t (&x)[16], const char* codes) {
     const uint64_t b = core_matrices(shared_address(codes), kCodeBytes);
     pin(c);
     wgmma_fence();
 #pragma unroll
     for (int s = 0; s < 4; s++) {
-        Wgmma<kTokens>::run(c, x + 4 * s, b + s * (256 >> 4), s > 0);
+        Wgmma<kTokens, T>::run(c, x + 4 * s, b + s * (256 >> 4), s > 0);
     }
     wgmma_commit();
+    wgmma_wait<0>();
+    pin(c);
 }
 
-// Among the threads that finish a tile.
-template <int kThreads>
-__device__ __forceinline__ void consumers_sync() {
-    asm volatile("bar.sync 1, %0;" ::"n"(kThreads) : "memory");
+// Two outputs side by side, from an even one on; what lies outside is not touched. Eight lanes write whole sectors. What is
+// added to is not waited for: each output is added to once in a launch, so its bits depend on no order.
+__device__ __forceinline__ void finish_pair(const GemmArgs& a, const Slice& slice, int row, int n, float x, float y) {
+    float* to = slice.y + (size_t)row * slice.out + n;
+    if (row < a.rows && n + 1 < slice.out && slice.out % 2 == 0) {
+        if (a.add) {
+            asm volatile("red.global.add.v2.f32 [%0], {%1, %2};" ::"l"(to), "f"(x), "f"(y) : "memory");
+        } else {
+            *reinterpret_cast<float2*>(to) = make_float2(x, y);
+        }
+    } else if (row < a.rows && n < slice.out) {
+        finish(a, slice, row, n, x);
+        if (n + 1 < slice.out) {
+            finish(a, slice, row, n + 1, y);
+        }
+    }
 }
 
 template <int kTokens, int kStages>
 __device__ __forceinline__ void decode(const GemmArgs& a) {
     constexpr int kStageBytes = decode_stage(kTokens);
-    constexpr int kQuads = kTokens / 8;  // float4 of a lane's part
-    constexpr int kPartBytes = kTokens * kOutputs * 4;
+    constexpr int kQuads = kTokens / 8;   // float4 of a lane's part
+    constexpr int kUnits = kTokens / 4;   // a warp's float4 of a tile's parts, half of all: those that a block finishes
     extern __shared__ __align__(128) char memory[];
 
     let_next_begin();
@@ -87,7 +104,7 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
     const int row0 = blockIdx.y * kTokens;
     const int firstTile = blockIdx.x / 2;
     const int clusters = gridDim.x / 2;
-    const int tiles = firstTile < a.tiles ? (a.tiles - firstTile + clusters - 1) / clusters : 0;
+    const int tiles = (a.tiles - firstTile + clusters - 1) / clusters;
     const int thread = threadIdx.x % 128;
     const int warp = thread / 32;
     const int lane = thread & 31;
@@ -99,83 +116,101 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
 
     char* stages = memory + here * kStages * kStageBytes;
     char* outliers = memory + 4 * kStages * kStageBytes;
-    char* parts = outliers + 2 * kOutlierBytes;
-    char* half = parts + 3 * kPartBytes;
-    const uint32_t barriers = shared_address(half + kPartBytes);
+    char* parts = outliers + kOutlierBytes;  // [kRuns][kUnits][32 lanes] float4
+    const uint32_t barriers = shared_address(parts + kRuns * kUnits * 512);
     const uint32_t full = barriers + here * kStages * 16;
     const uint32_t empty = full + kStages * 8;
     const uint32_t outliersFull = barriers + kStages * 64;
-    const uint32_t outliersEmpty = outliersFull + 16;
-    const uint32_t partsFull = outliersFull + 32;   // of the first three warpgroups
-    const uint32_t partsEmpty = partsFull + 8;
-    const uint32_t halfFull = partsFull + 16;
-    const uint32_t halfEmpty = partsFull + 24;
+    const uint32_t outliersEmpty = outliersFull + 8;
+    const uint32_t partsFull = outliersFull + 16;  // this block's half of all parts is here
+    const uint32_t partsEmpty = partsFull + 8;     // both blocks have read theirs
 
     if (fetches && lane == 0) {
         for (int s = 0; s < kStages; s++) {
             barrier_init(full + s * 8, 1);
-            barrier_init(empty + s * 8, 4);
+            barrier_init(empty + s * 8, 4 * kWarpArrivals);
         }
         if (warp == 0) {
-            for (int i = 0; i < 2; i++) {
-                barrier_init(outliersFull + i * 8, 1);
-                barrier_init(outliersEmpty + i * 8, 4);
-            }
-            barrier_init(partsFull, 3 * 128);
-            barrier_init(partsEmpty, 128);
-            barrier_init(halfFull, 128);
-            barrier_init(halfEmpty, 128);
+            barrier_init(outliersFull, 1);
+            barrier_init(outliersEmpty, 4 * kWarpArrivals);
+            barrier_init(partsFull, 1);
+            barrier_init(partsEmpty, 2 * kUnits);
         }
         barrier_init_done();
     }
-    // the other block arrives at these barriers too
-    cluster_arrive();
+    // the other block writes and arrives here too
+    cluster_arrive_relaxed();
     __syncthreads();
 
     if (fetches) {
         if (kTokens == 64) {
-            asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+            asm volatile("setmaxnreg.dec.sync.aligned.u32 32;");
         }
-        if (lane == 0) {
-            const int all = tiles * count;
-            const auto fetch_weights = [&](int n) {
-                const int g = first + n % count;
-                const int place = firstTile + n / count * clusters;
-                const Slice& slice = a.slices[slice_of(a, place)];
-                const uint32_t barrier = full + n % kStages * 8;
-                if (g < groups - 1) {
-                    barrier_expect(barrier, kStageBytes);
-                    bulk_copy(shared_address(stages + n % kStages * kStageBytes) + kStageBytes - kRecordBytes,
-                        record_of(slice, place - slice.firstTile, g, groups), kRecordBytes, barrier);
-                } else {
-                    // outliers have a place of their own
-                    const int tile = n / count;
-                    if (tile >= 2) {
-                        barrier_wait(outliersEmpty + tile % 2 * 8, tile / 2 - 1 & 1);
-                    }
-                    barrier_expect(barrier, kStageBytes - kRecordBytes);
-                    barrier_expect(outliersFull + tile % 2 * 8, kOutlierBytes);
-                    bulk_copy(shared_address(outliers + tile % 2 * kOutlierBytes), outliers_of(slice, place - slice.firstTile),
-                        kOutlierBytes, outliersFull + tile % 2 * 8);
+        // where weights come from, one group after the other
+        const uint32_t into = shared_address(stages);
+        const int all = tiles * count;
+        // a second tile's outliers wait for the first tile's codes
+        const int ahead = min(all, run == kRuns - 1 ? min(kStages, count) : kStages);
+        int place = firstTile;
+        int g = first;
+        const Slice* slice = &a.slices[slice_of(a, place)];
+        const char* record = record_of(*slice, place - slice->firstTile, first, groups);
+        uint32_t outliersRead = 1;
+        const auto fetch_weights = [&](int s) {
+            const uint32_t barrier = full + s * 8;
+            if (g < groups - 1) {
+                barrier_expect(barrier, kStageBytes);
+                bulk_copy(into + s * kStageBytes + kStageBytes - kRecordBytes, record, kRecordBytes, barrier);
+            } else {
+                // outliers have a place of their own
+                barrier_wait(outliersEmpty, outliersRead);
+                outliersRead ^= 1;
+                barrier_expect(barrier, kStageBytes - kRecordBytes);
+                barrier_expect(outliersFull, kOutlierBytes);
+                bulk_copy(shared_address(outliers), outliers_of(*slice, place - slice->firstTile), kOutlierBytes, outliersFull);
+            }
+            record += 2 * kRecordBytes;
+            if (++g == first + count) {
+                g = first;
+                place = min(place + clusters, a.tiles - 1);
+                slice = &a.slices[slice_of(a, place)];
+                record = record_of(*slice, place - slice->firstTile, first, groups);
+            }
+        };
+        if (elected()) {
+            for (int s = 0; s < ahead; s++) {
+                fetch_weights(s);
+            }
+        }
+        __syncwarp();
+        // codes wait for the kernel before
+        wait_for_previous();
+        if (elected()) {
+            const size_t codesStep = (size_t)(a.capacity / 8) * kCodeBytes;
+            const char* const firstCodes = codes_of(a, first, row0);
+            const char* codes = firstCodes;
+            int left = count;
+            const auto fetch_codes = [&](int s) {
+                bulk_copy(into + s * kStageBytes, codes, kStageBytes - kRecordBytes, full + s * 8);
+                codes += codesStep;
+                if (--left == 0) {
+                    left = count;
+                    codes = firstCodes;
                 }
             };
-            const auto fetch_codes = [&](int n) {
-                bulk_copy(shared_address(stages + n % kStages * kStageBytes), codes_of(a, first + n % count, row0),
-                    kStageBytes - kRecordBytes, full + n % kStages * 8);
-            };
-            // codes wait for the kernel before, and a third tile's outliers for the first tile's codes
-            const int ahead = min(all, run == kRuns - 1 ? min(kStages, 2 * count) : kStages);
-            for (int n = 0; n < ahead; n++) {
-                fetch_weights(n);
+            for (int s = 0; s < ahead; s++) {
+                fetch_codes(s);
             }
-            wait_for_previous();
-            for (int n = 0; n < ahead; n++) {
-                fetch_codes(n);
-            }
+            int s = ahead % kStages;
+            uint32_t phase = ahead == kStages ? 0 : 1;
             for (int n = ahead; n < all; n++) {
-                barrier_wait(empty + n % kStages * 8, n / kStages - 1 & 1);
-                fetch_weights(n);
-                fetch_codes(n);
+                barrier_wait(empty + s * 8, phase);
+                fetch_weights(s);
+                fetch_codes(s);
+                if (++s == kStages) {
+                    s = 0;
+                    phase ^= 1;
+                }
             }
         }
         __syncwarp();
@@ -188,118 +223,92 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
         cluster_wait();
         const int quad = lane / 4;
         const int t = lane & 3;
-        int n = 0;
-        for (int tile = 0; tile < tiles; tile++) {
-            float part[kTokens / 2] = {};
-            for (int i = 0; i < count; i++, n++) {
-                const char* stage = stages + n % kStages * kStageBytes;
-                barrier_wait(full + n % kStages * 8, n / kStages & 1);
-                uint32_t x[16];
-                float2 outputs;
-                if (first + i < groups - 1) {
-                    const char* record = stage + kStageBytes - kRecordBytes;
-                    const uint4* from = reinterpret_cast<const uint4*>(record) + warp * 64 + lane;
-                    operands(from[0], from[32], x);
-                    outputs = output_scales(record, warp, quad);
-                } else {
-                    barrier_wait(outliersFull + tile % 2 * 8, tile / 2 & 1);
-                    const char* record = outliers + tile % 2 * kOutlierBytes;
-                    outlier_operands(reinterpret_cast<const uint4*>(record) + warp * 128 + lane, x);
-                    outputs = outlier_scales(record, warp, quad);
-                    __syncwarp();
-                    if (lane == 0) {
-                        barrier_arrive(outliersEmpty + tile % 2 * 8);
-                    }
-                }
-                int c[kTokens / 2];
-                multiply<kTokens>(c, x, stage);
-                wgmma_wait<0>();
-                pin(c);
-                rescale<kTokens>(part, c, stage, outputs);
-                __syncwarp();
-                if (lane == 0) {
-                    barrier_arrive(empty + n % kStages * 8);
-                }
+        // unit 4 j + w is warp w's part of tokens 8 j to 8 j + 7; the first half of them are the first block's
+        const int mine = here * 4 + warp;
+        const auto finish_tile = [&](int tile) {
+            if (mine >= kUnits) {
+                return;
             }
-            const float4* from = reinterpret_cast<const float4*>(parts) + thread;
-            if (here < 3) {
-                if (tile > 0) {
-                    barrier_wait(partsEmpty, tile - 1 & 1);
-                }
-                float4* to = reinterpret_cast<float4*>(parts + here * kPartBytes) + thread;
-#pragma unroll
-                for (int j = 0; j < kQuads; j++) {
-                    to[j * 128] = make_float4(part[4 * j], part[4 * j + 1], part[4 * j + 2], part[4 * j + 3]);
-                }
-                barrier_arrive(partsFull);
-                continue;
-            }
-            barrier_wait(partsFull, tile & 1);
-#pragma unroll
-            for (int j = 0; j < kQuads; j++) {
-                const float4 p = from[j * 128];
-                const float4 q = from[(kQuads + j) * 128];
-                const float4 r = from[(2 * kQuads + j) * 128];
-                part[4 * j] = p.x + q.x + r.x + part[4 * j];
-                part[4 * j + 1] = p.y + q.y + r.y + part[4 * j + 1];
-                part[4 * j + 2] = p.z + q.z + r.z + part[4 * j + 2];
-                part[4 * j + 3] = p.w + q.w + r.w + part[4 * j + 3];
-            }
-            barrier_arrive(partsEmpty);
-            if (rank == 0) {
-                if (tile > 0) {
-                    barrier_wait_cluster(halfEmpty, tile - 1 & 1);
-                }
-                const uint32_t to = in_block(shared_address(half), 1) + thread * 16;
-#pragma unroll
-                for (int j = 0; j < kQuads; j++) {
-                    store_cluster(to + j * 128 * 16, make_float4(part[4 * j], part[4 * j + 1], part[4 * j + 2], part[4 * j + 3]));
-                }
-                barrier_arrive_cluster(in_block(halfFull, 1));
-                continue;
-            }
-            barrier_wait_cluster(halfFull, tile & 1);
-            const float4* other = reinterpret_cast<const float4*>(half) + thread;
-#pragma unroll
-            for (int j = 0; j < kQuads; j++) {
-                const float4 sum = other[j * 128];
-                part[4 * j] = sum.x + part[4 * j];
-                part[4 * j + 1] = sum.y + part[4 * j + 1];
-                part[4 * j + 2] = sum.z + part[4 * j + 2];
-                part[4 * j + 3] = sum.w + part[4 * j + 3];
-            }
-            // turned in shared memory, 32 bytes of a token's outputs at a time, so that outputs are stored side by side
-            consumers_sync<128>();
-            float* turned = reinterpret_cast<float*>(half);
-            const int n0 = warp * 16 + quad;
-#pragma unroll
-            for (int j = 0; j < kQuads; j++) {
-#pragma unroll
-                for (int k = 0; k < 4; k++) {
-                    const int token = 8 * j + 2 * t + k % 2;
-                    turned[token * kOutputs + ((n0 + k / 2 * 8) ^ token % 8 * 4)] = part[4 * j + k];
-                }
-            }
-            consumers_sync<128>();
+            const int unit = rank * kUnits + mine;
             const int place = firstTile + tile * clusters;
             const Slice& slice = a.slices[slice_of(a, place)];
-            const int output0 = (place - slice.firstTile) * kOutputs;
-            const bool aligned = slice.out % 4 == 0;
-            for (int i = thread; i < kTokens * kOutputs / 4; i += 128) {
-                const int token = i / 16;
-                const int row = row0 + token;
-                const int output = output0 + i % 16 * 4;
-                const float4 y = *reinterpret_cast<const float4*>(turned + token * kOutputs + (i % 16 * 4 ^ token % 8 * 4));
-                if (row < a.rows) {
-                    finish(a, slice, row, output, y, aligned);
+            const int output = (place - slice.firstTile) * kOutputs + unit % 4 * 16 + 2 * quad;
+            const int row = row0 + unit / 4 * 8 + 2 * t;
+            barrier_wait_cluster(partsFull, tile & 1);
+            const float4* from = reinterpret_cast<const float4*>(parts) + mine * 32 + lane;
+            float4 half[2];
+#pragma unroll
+            for (int h = 0; h < 2; h++) {
+                half[h] = from[4 * h * kUnits * 32];
+#pragma unroll
+                for (int r = 1; r < 4; r++) {
+                    const float4 p = from[(4 * h + r) * kUnits * 32];
+                    half[h] = make_float4(half[h].x + p.x, half[h].y + p.y, half[h].z + p.z, half[h].w + p.w);
                 }
             }
-            barrier_arrive_cluster(in_block(halfEmpty, 0));
+            float sum[4] = {half[0].x + half[1].x, half[0].y + half[1].y, half[0].z + half[1].z, half[0].w + half[1].w};
+            pin(sum);
+            __syncwarp();
+            if (lane < 2 && tile + 1 < tiles) {
+                barrier_arrive_block(in_block(partsEmpty, lane));
+            }
+            finish_pair(a, slice, row, output, sum[0], sum[2]);
+            finish_pair(a, slice, row + 1, output, sum[1], sum[3]);
+        };
+        int s = 0;
+        uint32_t phase = 0;
+        for (int tile = 0; tile <= tiles; tile++) {
+            const int todo = tile < tiles ? count : 0;
+            float part[kTokens / 2] = {};
+            for (int i = 0; i < max(todo, 1); i++) {
+                if (i < todo) {
+                    const char* stage = stages + s * kStageBytes;
+                    barrier_wait(full + s * 8, phase);
+                    uint32_t x[16];
+                    if (first + i < groups - 1) {
+                        const char* record = stage + kStageBytes - kRecordBytes;
+                        const uint4* from = reinterpret_cast<const uint4*>(record) + warp * 64 + lane;
+                        operands(from[0], from[32], x);
+                        float c[kTokens / 2];
+                        multiply<kTokens>(c, x, stage);
+                        rescale<kTokens>(part, c, stage, output_scales(record, warp, quad));
+                    } else {
+                        barrier_wait(outliersFull, tile & 1);
+                        outlier_operands(reinterpret_cast<const uint4*>(outliers) + warp * 128 + lane, x);
+                        const float2 outputs = outlier_scales(outliers, warp, quad);
+                        int c[kTokens / 2];
+                        multiply<kTokens>(c, x, stage);
+                        rescale<kTokens>(part, c, stage, outputs);
+                        barrier_arrive_warp(outliersEmpty);
+                    }
+                    barrier_arrive_warp(empty + s * 8);
+                    if (++s == kStages) {
+                        s = 0;
+                        phase ^= 1;
+                    }
+                }
+                if (i == 0 && tile > 0) {
+                    finish_tile(tile - 1);
+                }
+            }
+            if (tile == tiles) {
+                break;
+            }
+            if (tile > 0) {
+                barrier_wait(partsEmpty, tile - 1 & 1);
+            }
+            if (mine == 0 && lane == 0) {
+                barrier_expect(partsFull, kRuns * kUnits * 512);
+            }
+#pragma unroll
+            for (int j = 0; j < kQuads; j++) {
+                const int unit = 4 * j + warp;
+                const int block = unit / kUnits;
+                const uint32_t to = shared_address(parts) + ((run * kUnits + unit % kUnits) * 32 + lane) * 16;
+                store_async(in_block(to, block), part + 4 * j, in_block(partsFull, block));
+            }
         }
     }
-    // nobody leaves while the other block writes here
-    cluster_arrive();
-    cluster_wait();
 }
 
 __device__ __forceinline__ void turn_wait(int warpgroup) {
@@ -319,8 +328,6 @@ __device__ __forceinline__ void turn_give(int warpgroup) {
     }
 }
 
-__device__ __forceinline__ void warpgroup_sync(int warpgroup) { asm volatile("bar.sync %0, 128;" ::"r"(4 + warpgroup) : "memory"); }
-
 template <int kStages, int kBlocks>
 __device__ __forceinline__ void wide(const GemmArgs& a) {
     constexpr int kTokens = kWideTokens;
@@ -334,7 +341,9 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
     const int groups = a.columns / kGroup;
     const int rank = kBlocks == 1 ? 0 : (int)cluster_rank();
     const int rowTiles = (a.rows + kTokens - 1) / kTokens;
-    const int tiles = rowTiles * a.tiles;
+    const int begin = a.firstTile + blockIdx.x / kBlocks;
+    const int end = a.endTile;
+    const int step = gridDim.x / kBlocks;
     const int first = run_begin(groups, rank * kHere);
     const int count = run_begin(groups, (rank + 1) * kHere) - first;
     const uint32_t outliers = shared_address(memory) + kStages * kWideStage;
@@ -347,17 +356,17 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
     if (threadIdx.x == 256) {
         for (int s = 0; s < kStages; s++) {
             barrier_init(full + s * 8, 2);
-            barrier_init(empty + s * 8, 8);
+            barrier_init(empty + s * 8, 8 * kWarpArrivals);
         }
-        barrier_init(outliersEmpty, 8);
+        barrier_init(outliersEmpty, 8 * kWarpArrivals);
         for (int i = 0; i < 2; i++) {
             barrier_init(areaFull + i * 8, 1);
-            barrier_init(areaEmpty + i * 8, 1);
+            barrier_init(areaEmpty + i * 8, 4);
         }
         barrier_init_done();
     }
     if (kBlocks == 2) {
-        cluster_arrive();
+        cluster_arrive_relaxed();
         cluster_wait();
     } else {
         __syncthreads();
@@ -374,7 +383,7 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
             int s = 0;
             uint32_t phase = 1;
             uint32_t outlierPhase = 1;
-            for (int tile = blockIdx.x / kBlocks; tile < tiles; tile += gridDim.x / kBlocks) {
+            for (int tile = begin; tile < end; tile += step) {
                 const int pair = tile / rowTiles;
                 const int row0 = (tile - pair * rowTiles) * kTokens;
                 const Slice& slice = a.slices[slice_of(a, pair)];
@@ -418,7 +427,7 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
         const uint32_t outputScales = shared_address(memory) + kWideCodes + mine * kRecordBytes + kOutputs * kGroup / 2 + (warp * 8 + quad) * 4;
         const uint64_t codes = core_matrices(shared_address(memory), kCodeBytes);
         int left = 0;  // groups of all tiles
-        for (int tile = blockIdx.x / kBlocks; tile < tiles; tile += gridDim.x / kBlocks) {
+        for (int tile = begin; tile < end; tile += step) {
             left += count;
         }
         int s = 0;
@@ -442,7 +451,8 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
         }
         float part[kTokens / 2];
         float sum[kTokens / 2];
-        const auto products = [&](int (&c)[kTokens / 2], uint32_t (&x)[16]) {
+        const auto products = [&](auto& c, uint32_t (&x)[16]) {
+            using T = std::remove_reference_t<decltype(c[0])>;
             const uint64_t from = codes + s * (kWideStage >> 4);
             if (kTurns) {
                 turn_wait(mine);
@@ -452,12 +462,12 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
             wgmma_fence();
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                Wgmma<kTokens>::run(c, x + 4 * i, from + i * (256 >> 4), i > 0);
+                Wgmma<kTokens, T>::run(c, x + 4 * i, from + i * (256 >> 4), i > 0);
             }
             wgmma_commit();
         };
         // after the products have been begun: what can be fetched meanwhile, then their scales
-        const auto rest = [&](int (&c)[kTokens / 2], const float2& outputs) {
+        const auto rest = [&](auto& c, const float2& outputs) {
             if (kTurns && (mine == 0 || left > 1)) {
                 turn_give(mine);
             }
@@ -490,12 +500,9 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
                 part[4 * j + 2] = fmaf(by[j].x * outputs.y, (float)c[4 * j + 2], part[4 * j + 2]);
                 part[4 * j + 3] = fmaf(by[j].y * outputs.y, (float)c[4 * j + 3], part[4 * j + 3]);
             }
-            __syncwarp();
-            if (lane == 0) {
-                barrier_arrive(done);
-            }
+            barrier_arrive_warp(done);
         };
-        for (int tile = blockIdx.x / kBlocks; tile < tiles; tile += gridDim.x / kBlocks) {
+        for (int tile = begin; tile < end; tile += step) {
 #pragma unroll 1
             for (int r = 0; r < kHere; r++) {
 #pragma unroll
@@ -507,13 +514,12 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
                 const int regular = min(end, groups - 1);
 #pragma unroll 1
                 for (int g = run_begin(groups, run); g < regular; g++) {
-                    int c[kTokens / 2];
+                    float c[kTokens / 2];
                     uint32_t x[16];
                     operands(top, low, x);
                     const float2 wide = __half22float2(*reinterpret_cast<const __half2*>(&both));
-                    const float2 outputs = make_float2(wide.x * 0.0625f, wide.y * 0.0625f);
                     products(c, x);
-                    rest(c, outputs);
+                    rest(c, make_float2(wide.x * kUnits, wide.y * kUnits));
                 }
                 if (regular < end) {
                     int c[kTokens / 2];
@@ -521,19 +527,18 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
                     const uint32_t from = outliers + mine * kOutlierBytes;
 #pragma unroll
                     for (int i = 0; i < 4; i++) {
-                        const uint4 step = load_quad(from + (warp * 128 + i * 32 + lane) * 16);
-                        x[4 * i] = step.x;
-                        x[4 * i + 1] = step.y;
-                        x[4 * i + 2] = step.z;
-                        x[4 * i + 3] = step.w;
+                        const uint4 four = load_quad(from + (warp * 128 + i * 32 + lane) * 16);
+                        x[4 * i] = four.x;
+                        x[4 * i + 1] = four.y;
+                        x[4 * i + 2] = four.z;
+                        x[4 * i + 3] = four.w;
                     }
                     const float2 outputs = load_pair(from + kOutputs * kGroup + (warp * 8 + quad) * 8);
-                    // now, because the group after this one, which rest waits for, may be the next tile's outliers
-                    __syncwarp();
-                    if (lane == 0) {
-                        barrier_arrive(outliersEmpty);
-                    }
                     products(c, x);
+                    // now that they have come, because the group after this one, which rest waits for, may be the next
+                    // tile's outliers
+                    asm volatile("" ::"f"(outputs.x), "f"(outputs.y) : "memory");
+                    barrier_arrive_warp(outliersEmpty);
                     rest(c, outputs);
                 }
                 if (kBlocks == 1 && r == 4) {
@@ -542,18 +547,18 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
                         parked[j * 128] = make_float4(sum[4 * j], sum[4 * j + 1], sum[4 * j + 2], sum[4 * j + 3]);
                     }
                 }
+                // a half begins with what changes nothing, the sign of zero included
+                const bool begins = r % 4 == 0;
 #pragma unroll
                 for (int i = 0; i < kTokens / 2; i++) {
-                    sum[i] = r % 4 == 0 ? part[i] : sum[i] + part[i];
+                    sum[i] = (begins ? -0.0f : sum[i]) + part[i];
                 }
             }
             const int pair = tile / rowTiles;
             const int row0 = (tile - pair * rowTiles) * kTokens;
             const Slice& slice = a.slices[slice_of(a, pair)];
             const int output0 = (pair - slice.firstTile) * 2 * kOutputs + mine * kOutputs;
-            const bool aligned = slice.out % 4 == 0;
-            float* turned = reinterpret_cast<float*>(area + mine * kAreaBytes);
-            const int before = (tile - (int)blockIdx.x / kBlocks) / ((int)gridDim.x / kBlocks);
+            const int before = (tile - begin) / step;
             if (kBlocks == 2) {
                 // each block finishes half of the tokens, and sends its sums of the others
                 if (before > 0) {
@@ -589,68 +594,33 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
                 sum[4 * j + 2] = half.z + sum[4 * j + 2];
                 sum[4 * j + 3] = half.w + sum[4 * j + 3];
             }
-            // turned in shared memory, so that outputs are stored side by side
-            warpgroup_sync(mine);
-            const int n0 = warp * 16 + quad;
-#pragma unroll
-            for (int j = 0; j < kMine / 8; j++) {
-#pragma unroll
-                for (int k = 0; k < 4; k++) {
-                    const int token = 8 * j + 2 * t + k % 2;
-                    turned[token * kOutputs + ((n0 + k / 2 * 8) ^ token % 8 * 4)] = sum[4 * j + k];
+            if (kBlocks == 2) {
+                pin(sum);
+                __syncwarp();
+                if (lane == 0 && tile + step < end) {
+                    barrier_arrive_block(in_block(areaEmpty + mine * 8, 1 - rank));
                 }
             }
-            warpgroup_sync(mine);
-            float4 y[kBlocks == 2 ? 8 : 1];
-            if (kBlocks == 2) {
+            const int output = output0 + warp * 16 + 2 * quad;
+            const int row = row0 + rank * kMine + 2 * t;
 #pragma unroll
-                for (int j = 0; j < 8; j++) {
-                    const int i = threadIdx.x % 128 + j * 128;
-                    y[j] = *reinterpret_cast<const float4*>(turned + i / 16 * kOutputs + (i % 16 * 4 ^ i / 16 % 8 * 4));
-                }
-                warpgroup_sync(mine);
-                if (threadIdx.x % 128 == 0) {
-                    barrier_arrive_cluster(in_block(areaEmpty + mine * 8, 1 - rank));
-                }
-#pragma unroll
-                for (int j = 0; j < 8; j++) {
-                    const int i = threadIdx.x % 128 + j * 128;
-                    const int row = row0 + rank * kMine + i / 16;
-                    if (row < a.rows) {
-                        finish(a, slice, row, output0 + i % 16 * 4, y[j], aligned);
-                    }
-                }
-            } else {
-#pragma unroll 4
-                for (int i = threadIdx.x % 128; i < kMine * kOutputs / 4; i += 128) {
-                    const int token = i / 16;
-                    const int row = row0 + token;
-                    const float4 z = *reinterpret_cast<const float4*>(turned + token * kOutputs + (i % 16 * 4 ^ token % 8 * 4));
-                    if (row < a.rows) {
-                        finish(a, slice, row, output0 + i % 16 * 4, z, aligned);
-                    }
-                }
-                warpgroup_sync(mine);
+            for (int j = 0; j < kMine / 8; j++) {
+                finish_pair(a, slice, row + 8 * j, output, sum[4 * j], sum[4 * j + 2]);
+                finish_pair(a, slice, row + 8 * j + 1, output, sum[4 * j + 1], sum[4 * j + 3]);
             }
         }
     }
-    if (kBlocks == 2) {
-        // nobody leaves while the other block writes here
-        __syncwarp();
-        cluster_arrive();
-        cluster_wait();
-    }
 }
 
-#define DECODE(T, STAGES, BLOCKS)                                                                                    \
-    extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(640, BLOCKS)                                 \
+#define DECODE(T, STAGES)                                                                                            \
+    extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(640, 1)                                      \
         int4_wgmma_##T(const __grid_constant__ GemmArgs a) { decode<T, STAGES>(a); }
 
 #ifndef ARIL_VARIANTS
-DECODE(8, 4, 2)
-DECODE(16, 3, 1)
-DECODE(32, 3, 1)
-DECODE(64, 2, 1)
+DECODE(8, 4)
+DECODE(16, 3)
+DECODE(32, 3)
+DECODE(64, 2)
 extern "C" __global__ void __launch_bounds__(384, 1) int4_wgmma_wide(const __grid_constant__ GemmArgs a) { wide<5, 1>(a); }
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1) int4_wgmma_wide_2(const __grid_constant__ GemmArgs a) {
     wide<7, 2>(a);

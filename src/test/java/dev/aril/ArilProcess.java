@@ -90,6 +90,10 @@ final class ArilProcess implements AutoCloseable {
 
     /** The database it runs, beside it: PostgreSQL writes its port down for its own tools. */
     JdbcClient sql() throws IOException {
+        return superuser(data);
+    }
+
+    static JdbcClient superuser(Path data) throws IOException {
         Path folder = data.resolve("postgres");
         String port = Files.readAllLines(folder.resolve("data/postmaster.pid")).get(3).strip();
         return JdbcClient.create(

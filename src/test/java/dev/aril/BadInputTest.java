@@ -168,7 +168,7 @@ class BadInputTest {
         return Files.exists(root) ? Files.walk(root).filter(Files::isRegularFile) : Stream.empty();
     }
 
-    private long adapterRows() {
+    private long adapterRows() throws IOException {
         return aril.sql().sql("select count(*) from adapters").query(Long.class).single();
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,7 +17,12 @@ import org.awaitility.core.ThrowingRunnable;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.core.io.ByteArrayResource;
+import org.springframework.core.io.FileSystemResource;
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.DriverManagerDataSource;
+import org.springframework.jdbc.datasource.init.ResourceDatabasePopulator;
+import org.springframework.jdbc.datasource.init.ScriptUtils;
 import org.testcontainers.DockerClientFactory;
 import org.testcontainers.postgresql.PostgreSQLContainer;
 
@@ -48,14 +54,39 @@ final class Deployment implements AutoCloseable {
         }
         var container = new PostgreSQLContainer("postgres:18");
         container.start();
+        makeRoles(container);
         return new Deployment(
                 data,
                 run(
                         data,
                         "--spring.datasource.url=" + container.getJdbcUrl(),
-                        "--spring.datasource.username=" + container.getUsername(),
-                        "--spring.datasource.password=" + container.getPassword()),
+                        "--spring.datasource.username=aril_app",
+                        "--spring.datasource.password=test",
+                        "--spring.flyway.user=aril_owner",
+                        "--spring.flyway.password=test"),
                 container);
+    }
+
+    /** As the README tells an operator to. */
+    private static void makeRoles(PostgreSQLContainer container) {
+        var superuser =
+                new DriverManagerDataSource(
+                        container.getJdbcUrl(), container.getUsername(), container.getPassword());
+        var roles =
+                new ResourceDatabasePopulator(
+                        new FileSystemResource(Installation.HOME.resolve("db/roles.sql")));
+        roles.setSeparator(ScriptUtils.EOF_STATEMENT_SEPARATOR);
+        roles.execute(superuser);
+        var rest =
+                new ResourceDatabasePopulator(
+                        new ByteArrayResource(
+                                ("alter role aril_owner password 'test';"
+                                                + "alter role aril_app password 'test';"
+                                                + "alter database "
+                                                + container.getDatabaseName()
+                                                + " owner to aril_owner;")
+                                        .getBytes(StandardCharsets.UTF_8)));
+        rest.execute(superuser);
     }
 
     private static ConfigurableApplicationContext run(Path data, String... more) {
@@ -86,8 +117,16 @@ final class Deployment implements AutoCloseable {
         return context.getBean(type);
     }
 
-    JdbcClient sql() {
-        return bean(JdbcClient.class);
+    /** As a superuser, whom nothing is refused. */
+    JdbcClient sql() throws IOException {
+        if (container != null) {
+            return JdbcClient.create(
+                    new DriverManagerDataSource(
+                            container.getJdbcUrl(),
+                            container.getUsername(),
+                            container.getPassword()));
+        }
+        return ArilProcess.superuser(data);
     }
 
     /** The value of one series of the metrics page, 0 where it is absent. */

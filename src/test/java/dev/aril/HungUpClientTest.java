@@ -47,7 +47,7 @@ class HungUpClientTest {
                             .sql(
                                     """
                                     select finish_reason, prompt_tokens, completion_tokens
-                                    from usage_events where generation_id = ?\
+                                    from usage_events where request_id = ?\
                                     """)
                             .param(id)
                             .query(Settled.class)

@@ -69,7 +69,7 @@ class RestartTest {
             var recorded =
                     restarted
                             .sql()
-                            .sql("select generation_id from usage_events")
+                            .sql("select request_id from usage_events")
                             .query(String.class)
                             .list();
             assertThat(recorded).containsAll(finished);

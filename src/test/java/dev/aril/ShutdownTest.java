@@ -75,7 +75,7 @@ class ShutdownTest {
         try (ArilProcess restarted = ArilProcess.start(data)) {
             return restarted
                     .sql()
-                    .sql("select finish_reason from usage_events where generation_id = ?")
+                    .sql("select finish_reason from usage_events where request_id = ?")
                     .param(id)
                     .query(String.class)
                     .single();

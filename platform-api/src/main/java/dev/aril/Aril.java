@@ -7,6 +7,7 @@ import dev.aril.commands.Evaluate;
 import dev.aril.commands.Import;
 import dev.aril.commands.KeyCommands;
 import dev.aril.commands.PriceCommands;
+import dev.aril.commands.Prove;
 import dev.aril.commands.QuotaCommands;
 import dev.aril.commands.TenantCommands;
 import dev.aril.commands.UsageCommands;
@@ -30,6 +31,7 @@ import picocli.CommandLine.Spec;
             Import.class,
             Evaluate.class,
             Bench.class,
+            Prove.class,
             TenantCommands.class,
             KeyCommands.class,
             QuotaCommands.class,

@@ -2,7 +2,6 @@ package dev.aril.api;
 
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.springframework.stereotype.Component;
@@ -35,10 +34,6 @@ public final class Blocking implements AutoCloseable {
             }
         });
         return result;
-    }
-
-    Executor executor() {
-        return threads;
     }
 
     Scheduler scheduler() {

@@ -29,7 +29,6 @@ public final class Generations {
     private final Engine engine;
     private final Quota quota;
     private final TenantQueues queues;
-    private final Blocking blocking;
     private final GenerationMetrics metrics;
     private final Patience patience;
     private final Clock clock;
@@ -41,14 +40,12 @@ public final class Generations {
     Generations(
             Engine engine,
             Quota quota,
-            Blocking blocking,
             GenerationMetrics metrics,
             ApiSettings settings,
             Clock clock) {
         this.engine = engine;
         this.quota = quota;
         this.queues = new TenantQueues(settings.waitingPerTenant());
-        this.blocking = blocking;
         this.metrics = metrics;
         this.patience = settings.patience();
         this.clock = clock;
@@ -109,12 +106,7 @@ public final class Generations {
             }
             case Reservation reservation -> {
                 Account account =
-                        new Account(
-                                quota,
-                                reservation,
-                                acceptedAt,
-                                patience.settlement(),
-                                blocking.executor());
+                        new Account(quota, reservation, acceptedAt, patience.settlement());
                 account.closed().whenComplete((done, failure) -> closed());
                 yield submit(id, order, promptField, account);
             }

@@ -8,6 +8,7 @@ import dev.aril.tenancy.Tenant;
 import dev.aril.tenancy.Tenants;
 import dev.aril.tenancy.UsageEntry;
 import dev.aril.tenancy.UsageLedger;
+import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -20,12 +21,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.boot.test.context.SpringBootTest.WebEnvironment;
 import org.springframework.boot.test.web.server.LocalServerPort;
 import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.jdbc.datasource.DriverManagerDataSource;
 import org.springframework.test.context.DynamicPropertyRegistry;
 import org.springframework.test.context.DynamicPropertySource;
 import org.springframework.test.context.bean.override.convention.TestBean;
@@ -45,6 +48,7 @@ import tools.jackson.databind.json.JsonMapper;
             "debug=false",
             "logging.level.org.springframework.boot.autoconfigure.logging=WARN",
             "aril.stream.ping=50ms",
+            "aril.timeouts.settlement=1s",
             "aril.limits.body=100KB",
             "aril.limits.adapter-config=4KB",
             "aril.limits.adapter-model=200KB"
@@ -57,7 +61,7 @@ abstract class ApiTest {
     @Autowired Tenants tenants;
     @Autowired ApiKeys keys;
     @Autowired UsageLedger ledger;
-    @Autowired JdbcClient sql;
+    @Autowired EmbeddedPostgres server;
     @LocalServerPort int port;
 
     final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -92,6 +96,22 @@ abstract class ApiTest {
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
+    }
+
+    /** The embedded server's superuser, for what a test arranges behind the application's back. */
+    DataSource superuser() {
+        try {
+            return new DriverManagerDataSource(
+                    "jdbc:postgresql://127.0.0.1:" + server.getPort() + "/postgres",
+                    "postgres",
+                    Files.readString(DATA.resolve("postgres/password")).strip());
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    JdbcClient sql() {
+        return JdbcClient.create(superuser());
     }
 
     @BeforeEach

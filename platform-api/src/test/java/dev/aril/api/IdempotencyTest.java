@@ -151,7 +151,7 @@ final class IdempotencyTest extends ApiTest {
                                     .header("Idempotency-Key", other));
             assertThat(failed.statusCode()).isEqualTo(500);
             assertThat(replayed(failed)).isFalse();
-            while (sql.sql("select count(*) from idempotent_answers where name = :name")
+            while (sql().sql("select count(*) from idempotent_answers where name = :name")
                             .param("name", other)
                             .query(Integer.class)
                             .single()
@@ -165,7 +165,7 @@ final class IdempotencyTest extends ApiTest {
     void whatAReplicaThatDiedLeftIsMadeAnewUnderItsId() throws Exception {
         send(ask("one two", false));
         String id =
-                sql.sql(
+                sql().sql(
                                 """
                                 update idempotent_answers
                                 set answer = null, holder = gen_random_uuid(),
@@ -186,7 +186,7 @@ final class IdempotencyTest extends ApiTest {
     void onlyTheAnswerIsStored() throws Exception {
         send(ask("one two", false));
         String row =
-                sql.sql("select a::text from idempotent_answers a where name = :name")
+                sql().sql("select a::text from idempotent_answers a where name = :name")
                         .param("name", name)
                         .query(String.class)
                         .single();

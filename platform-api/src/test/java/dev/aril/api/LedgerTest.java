@@ -9,16 +9,14 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
-import org.springframework.beans.factory.annotation.Autowired;
 
 /** One row a generation, however it ends, and in the ledger before the client hears the end. */
 final class LedgerTest extends ApiTest {
     private static final String CHAT = "/v1/chat/completions";
-
-    @Autowired DataSource database;
 
     @Test
     void theRowHoldsWhatWasSpent() throws Exception {
@@ -40,7 +38,7 @@ final class LedgerTest extends ApiTest {
         for (boolean stream : new boolean[] {true, false}) {
             int before = usage().size();
             CompletableFuture<HttpResponse<String>> answer;
-            try (Connection connection = database.getConnection();
+            try (Connection connection = superuser().getConnection();
                     Statement statement = connection.createStatement()) {
                 connection.setAutoCommit(false);
                 statement.execute("lock table usage_events in share mode");
@@ -49,10 +47,10 @@ final class LedgerTest extends ApiTest {
                                 post(CHAT, chat("one two", stream)).build(),
                                 HttpResponse.BodyHandlers.ofString());
                 // The insert stands before the lock: all of the answer but its end is made.
-                while (sql.sql(
+                while (sql().sql(
                                         "select count(*) from pg_stat_activity"
                                                 + " where wait_event_type = 'Lock'"
-                                                + " and query like '%insert into usage_events%'")
+                                                + " and query like '%quota_books%'")
                                 .query(Integer.class)
                                 .single()
                         == 0) {
@@ -68,10 +66,22 @@ final class LedgerTest extends ApiTest {
 
     @Test
     void withoutARowThereIsNoEnd() throws Exception {
-        sql.sql("alter table usage_events rename to usage_events_away").update();
-        try {
-            HttpResponse<String> stream = send(post(CHAT, chat("one two", true)));
-            assertThat(stream.body())
+        List<CompletableFuture<HttpResponse<String>>> held = new ArrayList<>();
+        for (boolean stream : new boolean[] {true, false}) {
+            held.add(
+                    http.sendAsync(
+                            post(CHAT, chat("hold two", stream)).build(),
+                            HttpResponse.BodyHandlers.ofString()));
+        }
+        while (scripted().running.size() < 2) {
+            Thread.sleep(5);
+        }
+        try (Connection connection = superuser().getConnection();
+                Statement statement = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            statement.execute("lock table usage_events in share mode");
+            scripted().release();
+            assertThat(held.get(0).get().body())
                     .contains("\"content\":\"two\"")
                     .doesNotContain("[DONE]")
                     .doesNotContain("\"finish_reason\":\"stop\"")
@@ -79,12 +89,19 @@ final class LedgerTest extends ApiTest {
                             "data: {\"error\":{\"message\":\"The answer is withheld because its"
                                     + " usage could not be recorded.\",\"type\":\"server_error\","
                                     + "\"param\":null,\"code\":\"usage_not_recorded\"}}\n\n");
-            HttpResponse<String> whole = send(post(CHAT, chat("one two", false)));
+            HttpResponse<String> whole = held.get(1).get();
             assertThat(whole.statusCode()).isEqualTo(500);
             assertThat(error(whole).get("code").stringValue()).isEqualTo("usage_not_recorded");
-        } finally {
-            sql.sql("alter table usage_events_away rename to usage_events").update();
+            // while nobody knows what is left, nothing is admitted
+            HttpResponse<String> refused = send(post(CHAT, chat("one", false)));
+            assertThat(refused.statusCode()).isEqualTo(503);
+            assertThat(error(refused).get("code").stringValue()).isEqualTo("database_unavailable");
+            connection.rollback();
         }
+        // what was spent is owed: it is written as soon as that is possible again
+        assertThat(awaitUsage(2))
+                .extracting(UsageEntry::finishReason)
+                .containsExactly("stop", "stop");
     }
 
     @Test

@@ -8,7 +8,7 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * INT4 weights for vectors of 16-bit lanes. A group's sum of 128 products of 4-bit values is at
- * most 8192, so multiply and add stay in 16 bits; it is exact, and is scaled in FP32 once a group.
+ * most 7168, so multiply and add stay in 16 bits; it is exact, and is scaled in FP32 once a group.
  * The outlier group's products are summed in FP32, exactly too: 128 · 127² is below 2^24.
  *
  * @param lanes [blocks, groups, group / 4, 2, 2·WIDTH]: a 16-bit lane holds four consecutive inputs

@@ -37,10 +37,8 @@ final class CudaGemm implements AutoCloseable {
 
     private static final int[] TOKENS = CudaPrograms.TOKENS;
 
-    /** Of int4_wgmma: groups on the way, and thread blocks a multiprocessor holds. */
+    /** Of int4_wgmma: groups on the way. */
     private static final int[] STAGES = {4, 3, 3, 2};
-
-    private static final int[] BLOCKS = {2, 1, 1, 1};
 
     private static final int WIDE_TOKENS = 128;
     private static final int WIDE_THREADS = 384;
@@ -101,10 +99,7 @@ final class CudaGemm implements AutoCloseable {
         int tokens = TOKENS[variant];
         int stages = STAGES[variant];
         int stage = tokens / 8 * CODE_BYTES + RECORD_BYTES;
-        return 4 * stages * stage
-                + 2 * OUTLIER_BYTES
-                + 4 * tokens * TILE * 4
-                + 8 * (8 * stages + 12);
+        return 4 * stages * stage + OUTLIER_BYTES + 8 * tokens * TILE * 2 + 8 * (8 * stages + 4);
     }
 
     /**
@@ -181,23 +176,31 @@ final class CudaGemm implements AutoCloseable {
         int columns = roundUp(count, TOKENS[variant]) / TOKENS[variant];
         int wideTiles = roundUp(count, WIDE_TOKENS) / WIDE_TOKENS * pairs;
         int couples = multiprocessors / 2;
+        // whole waves of tiles, and the rest of them in the cheaper way
+        int whole = wideTiles / multiprocessors * multiprocessors;
+        double halves = SHARED_WAVE * Math.ceil((wideTiles - whole) / (double) couples);
+        boolean share = halves < WIDE_WAVE;
         double few = FEW_WAVE * columns * Math.ceil(tiles / (double) couples);
-        double many = WIDE_WAVE * Math.ceil(wideTiles / (double) multiprocessors);
-        double halves = SHARED_WAVE * Math.ceil(wideTiles / (double) couples);
-        if (columns == 1 || few <= Math.min(many, halves)) {
+        double many = WIDE_WAVE * (whole / multiprocessors) + Math.min(halves, WIDE_WAVE);
+        if (columns == 1 || few <= many) {
             arguments(count, in, add, outputs, TILE, linears);
-            int clusters = Math.min(tiles, couples * BLOCKS[variant]);
+            int clusters = Math.min(tiles, couples);
             int bytes = decodeBytes(variant);
             stream.launch(int4[variant], 2 * clusters, columns, 1, 640, bytes, arguments);
             return;
         }
-        arguments(count, in, add, outputs, 2 * TILE, linears);
-        if (halves < many) {
-            int blocks = 2 * Math.min(wideTiles, couples);
-            stream.launch(shared, blocks, 1, 1, WIDE_THREADS, wideBytes(2), arguments);
-        } else {
-            int blocks = Math.min(wideTiles, multiprocessors);
+        int end = share ? whole : wideTiles;
+        if (end > 0) {
+            arguments(count, in, add, outputs, 2 * TILE, linears);
+            arguments.put(0).put(end);
+            int blocks = Math.min(end, multiprocessors);
             stream.launch(wide, blocks, 1, 1, WIDE_THREADS, wideBytes(1), arguments);
+        }
+        if (end < wideTiles) {
+            arguments(count, in, add, outputs, 2 * TILE, linears);
+            arguments.put(end).put(wideTiles);
+            int blocks = 2 * Math.min(wideTiles - end, couples);
+            stream.launch(shared, blocks, 1, 1, WIDE_THREADS, wideBytes(2), arguments);
         }
     }
 
@@ -215,7 +218,7 @@ final class CudaGemm implements AutoCloseable {
     }
 
     /**
-     * The struct GemmArgs of gemm.cuh.
+     * The struct GemmArgs of gemm.cuh, up to what only int4_wgmma_wide has.
      *
      * @return tiles of all outputs
      */

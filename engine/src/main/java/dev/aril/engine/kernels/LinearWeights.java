@@ -16,7 +16,8 @@ public sealed interface LinearWeights {
     /**
      * INT4 groups and an INT8 outlier group; columns are in channel order, INT4 groups rotated.
      *
-     * @param nibbles [out, (in - outliers) / 2] two's complement, the even column in the low half
+     * @param nibbles [out, (in - outliers) / 2] two's complement, the even column in the low half;
+     *     -7 to 7, because a sign and three bits are what the GPU unpacks fastest
      * @param scales [out, groups] half precision
      * @param outlierCodes [out, outliers] INT8
      * @param outlierScales [out]
@@ -31,6 +32,17 @@ public sealed interface LinearWeights {
             byte[] outlierCodes,
             float[] outlierScales)
             implements LinearWeights {
+        /**
+         * @throws IllegalArgumentException if a code is -8
+         */
+        public Int4 {
+            for (byte pair : nibbles) {
+                if ((pair & 0x0F) == 0x08 || (pair & 0xF0) == 0x80) {
+                    throw new IllegalArgumentException("INT4 weights are -7 to 7, not -8");
+                }
+            }
+        }
+
         public int groups() {
             return (in - outliers) / group;
         }

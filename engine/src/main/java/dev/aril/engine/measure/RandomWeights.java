@@ -81,6 +81,11 @@ record RandomWeights(ModelConfig config, short[] embedding, LayerWeights layer)
         byte[] nibbles = new byte[Math.multiplyExact(out, (in - outliers) / 2)];
         byte[] outlierCodes = new byte[out * outliers];
         random.nextBytes(nibbles);
+        for (int i = 0; i < nibbles.length; i++) {
+            int low = nibbles[i] & 15;
+            int high = nibbles[i] >> 4 & 15;
+            nibbles[i] = (byte) ((low == 8 ? 9 : low) | (high == 8 ? 9 : high) << 4);
+        }
         random.nextBytes(outlierCodes);
         short[] scales = new short[out * ((in - outliers) / group)];
         for (int i = 0; i < scales.length; i++) {

@@ -36,7 +36,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
                     "special_tokens_map.json",
                     "chat_template.jinja");
 
-    private static final int FORMAT = 1;
+    private static final int FORMAT = 2;
     private static final String HEADER = "aril.json";
     private static final String WEIGHTS = "weights.safetensors";
     private static final JsonMapper JSON = JsonMapper.shared();
@@ -76,15 +76,15 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
      * @throws IOException naming the file that is missing or changed
      */
     public static ModelFiles open(Path directory) throws IOException {
-        Header header;
-        try {
-            header = JSON.readValue(Files.readAllBytes(directory.resolve(HEADER)), Header.class);
-        } catch (JacksonException e) {
-            throw new IOException(HEADER + " is damaged: " + e.getOriginalMessage(), e);
-        }
+        Header header = header(directory);
         if (header.format() != FORMAT) {
             throw new IOException(
-                    HEADER + ": format is " + header.format() + ", this version reads " + FORMAT);
+                    HEADER
+                            + ": format is "
+                            + header.format()
+                            + ", this version reads "
+                            + FORMAT
+                            + "; import the checkpoint again");
         }
         for (Map.Entry<String, Digested> file : header.files().entrySet()) {
             Path path = directory.resolve(file.getKey());
@@ -103,6 +103,19 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
                 header,
                 Checkpoint.readConfig(directory),
                 Safetensors.open(directory.resolve(WEIGHTS)));
+    }
+
+    /** Whether a model was imported by an earlier version and must be imported again. */
+    public static boolean outdated(Path directory) throws IOException {
+        return header(directory).format() < FORMAT;
+    }
+
+    private static Header header(Path directory) throws IOException {
+        try {
+            return JSON.readValue(Files.readAllBytes(directory.resolve(HEADER)), Header.class);
+        } catch (JacksonException e) {
+            throw new IOException(HEADER + " is damaged: " + e.getOriginalMessage(), e);
+        }
     }
 
     public ModelCard card() {

@@ -54,8 +54,8 @@ final class GroupQuantizer {
         short half = Float.floatToFloat16(largest(weights, at, group) * clip / 7f);
         float scale = Float.float16ToFloat(half);
         for (int j = 0; j < group; j += 2) {
-            int low = code(weights[at + j], scale, -8, 7);
-            int high = code(weights[at + j + 1], scale, -8, 7);
+            int low = code(weights[at + j], scale, -7, 7);
+            int high = code(weights[at + j + 1], scale, -7, 7);
             nibbles[to + j / 2] = (byte) (low & 15 | high << 4);
         }
         return half;

@@ -48,8 +48,12 @@ public final class Importer {
             Consumer<String> progress)
             throws IOException {
         Recipe recipe = Recipe.named(recipeName);
-        if (Files.exists(target)) {
+        boolean again = Files.exists(target);
+        if (again && !ModelFiles.outdated(target)) {
             return;
+        }
+        if (again) {
+            progress.accept(target.getFileName() + " has an older format and is imported again");
         }
         Path parent = target.toAbsolutePath().resolveSibling(".").normalize();
         Files.createDirectories(parent);
@@ -76,7 +80,15 @@ public final class Importer {
             } else {
                 ModelFiles.write(unfinished, name, now, checkpoint, source, null);
             }
-            Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
+            if (again) {
+                // what is left of it goes with the next import, should this one end here
+                Path old = parent.resolve(target.getFileName() + UNFINISHED + "outdated");
+                Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
+                Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
+                delete(old);
+            } else {
+                Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
+            }
             try (FileChannel folder = FileChannel.open(parent, StandardOpenOption.READ)) {
                 folder.force(true);
             }

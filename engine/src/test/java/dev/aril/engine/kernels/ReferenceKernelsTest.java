@@ -1,6 +1,7 @@
 package dev.aril.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.junit.jupiter.api.Test;
 
@@ -8,12 +9,29 @@ import org.junit.jupiter.api.Test;
 class ReferenceKernelsTest {
     @Test
     void nibblesAreTwosComplementLowHalfFirst() {
-        byte[] nibbles = {(byte) 0x8F, 0x17};
+        byte[] nibbles = {(byte) 0x9F, 0x17};
         LinearWeights.Int4 w =
                 new LinearWeights.Int4(
                         1, 8, 4, 4, nibbles, new short[1], new byte[4], new float[1]);
         assertThat(new int[] {w.code(0, 0), w.code(0, 1), w.code(0, 2), w.code(0, 3)})
-                .containsExactly(-1, -8, 7, 1);
+                .containsExactly(-1, -7, 7, 1);
+    }
+
+    @Test
+    void minusEightIsRefused() {
+        for (byte pair : new byte[] {(byte) 0x80, 0x18}) {
+            assertThatThrownBy(() ->
+                            new LinearWeights.Int4(
+                                    1,
+                                    8,
+                                    4,
+                                    4,
+                                    new byte[] {0, pair},
+                                    new short[1],
+                                    new byte[4],
+                                    new float[1]))
+                    .hasMessage("INT4 weights are -7 to 7, not -8");
+        }
     }
 
     @Test

@@ -23,8 +23,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -48,11 +51,8 @@ class CudaModelTest {
     @BeforeAll
     static void importOnce() throws IOException {
         Gpu.isNeeded();
-        Path calibration = folder.resolve("calibration.txt");
-        String text = Files.readString(MODEL.resolve("text/calibration.txt"));
-        Files.writeString(calibration, text.substring(0, Math.min(text.length(), 60_000)));
         imported = folder.resolve("novella");
-        ModelImport.run(MODEL, calibration, "w4a4", imported, line -> {});
+        ModelImport.run(MODEL, MODEL.resolve("text/calibration.txt"), "w4a4", imported, line -> {});
     }
 
     @ParameterizedTest
@@ -90,14 +90,13 @@ class CudaModelTest {
     @Test
     void perplexityIsTheCpus() throws Exception {
         String text = Files.readString(MODEL.resolve("text/heldout-pride.txt"));
-        String part = text.substring(0, 60_000);
         double[] values = new double[2];
         try (ModelFiles files = ModelFiles.open(imported);
                 Tokenizer tokenizer = Tokenizer.open(imported)) {
             for (int i = 0; i < 2; i++) {
                 try (Kernels kernels = i == 0 ? new CpuKernels(0) : new CudaKernels(GPU_BYTES)) {
                     Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
-                    values[i] = Perplexity.of(forward, tokenizer, part, (done, all) -> {}).value();
+                    values[i] = Perplexity.of(forward, tokenizer, text, (done, all) -> {}).value();
                 }
             }
         }
@@ -105,10 +104,16 @@ class CudaModelTest {
         assertThat(values[1]).isCloseTo(values[0], within(0.005 * values[0]));
     }
 
+    /**
+     * A difference in the last place rounds a code the other way now and then, and then an answer
+     * may change for better or worse: on the 200 recorded cases alone the two scores differ by up
+     * to 2.5 points from one build to the next, so each is also asked with other numbers.
+     */
     @Test
     void adapterAnswersAsOnTheCpu() throws Exception {
         Path sql = MODEL.resolve("adapters/sql");
-        Path cases = MODEL.resolve("golden/sql-test.jsonl");
+        Path cases = folder.resolve("sql.jsonl");
+        Files.write(cases, withOtherNumbers(MODEL.resolve("golden/sql-test.jsonl")));
         double[] scores = new double[2];
         for (int i = 0; i < 2; i++) {
             Device device = i == 0 ? Device.CPU : Device.CUDA;
@@ -118,6 +123,30 @@ class CudaModelTest {
         }
         report("exact match of sql: CPU " + scores[0] + ", GPU " + scores[1]);
         assertThat(scores[1]).isCloseTo(scores[0], within(0.0201));
+    }
+
+    /** Each case as it is and, where it has numbers, nine times with others of as many digits. */
+    private static List<String> withOtherNumbers(Path cases) throws IOException {
+        Random random = new Random(5);
+        List<String> all = new ArrayList<>();
+        for (String line : Files.readAllLines(cases)) {
+            all.add(line);
+            for (int i = 0; i < 9 && line.matches(".*\\b[0-9]+\\b.*"); i++) {
+                Map<String, String> others = new HashMap<>();
+                all.add(
+                        Pattern.compile("\\b[0-9]+\\b")
+                                .matcher(line)
+                                .replaceAll(number ->
+                                        others.computeIfAbsent(
+                                                number.group(), n -> number(n.length(), random))));
+            }
+        }
+        return all;
+    }
+
+    private static String number(int digits, Random random) {
+        int least = (int) Math.pow(10, digits - 1);
+        return Integer.toString(least + random.nextInt(9 * least));
     }
 
     /** Prompts and decode steps of eight sequences, four with adapters, side by side and alone. */

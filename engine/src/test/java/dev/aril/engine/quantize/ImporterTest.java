@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -52,6 +53,28 @@ class ImporterTest {
             assertThat(files.filter(f -> f.getFileName().toString().startsWith("novella")))
                     .containsExactly(imported);
         }
+    }
+
+    /** A model of an earlier version is refused by name, and replaced by the next import. */
+    @Test
+    void anOlderFormatIsImportedAgain() throws IOException {
+        Path old = folder.resolve("older/novella");
+        ModelImport.run(MODEL, calibration, "bf16", old, line -> {});
+        Path header = old.resolve("aril.json");
+        String text = Files.readString(header);
+        Files.writeString(header, text.replaceFirst("\"format\" : 2", "\"format\" : 1"));
+        assertThatThrownBy(() -> ModelFiles.open(old))
+                .hasMessage(
+                        "aril.json: format is 1, this version reads 2; import the checkpoint again");
+        List<String> lines = new ArrayList<>();
+        ModelImport.run(MODEL, calibration, "bf16", old, lines::add);
+        assertThat(lines.getFirst()).isEqualTo("novella has an older format and is imported again");
+        ModelFiles.open(old).close();
+        try (Stream<Path> files = Files.list(folder.resolve("older"))) {
+            assertThat(files).containsExactly(old);
+        }
+        ModelImport.run(MODEL, calibration, "bf16", old, lines::add);
+        assertThat(lines.stream().filter(line -> line.startsWith("importing"))).hasSize(1);
     }
 
     @Test
