@@ -6,6 +6,7 @@ import dev.aril.commands.Bench;
 import dev.aril.commands.Evaluate;
 import dev.aril.commands.Import;
 import dev.aril.commands.KeyCommands;
+import dev.aril.commands.Overhead;
 import dev.aril.commands.PriceCommands;
 import dev.aril.commands.Prove;
 import dev.aril.commands.QuotaCommands;
@@ -40,6 +41,7 @@ import picocli.CommandLine.Spec;
             AccountCommands.class,
             PriceCommands.class,
             WebhookCommands.class,
+            Overhead.class,
             HelpCommand.class
         },
         mixinStandardHelpOptions = true,

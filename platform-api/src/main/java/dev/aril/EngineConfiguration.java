@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.time.Clock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
@@ -20,7 +21,9 @@ import org.springframework.context.annotation.Configuration;
 class EngineConfiguration {
     private static final Logger LOG = LoggerFactory.getLogger(EngineConfiguration.class);
 
+    /** Unless whoever starts the server brings one, as the measurement of overhead does. */
     @Bean(destroyMethod = "close")
+    @ConditionalOnMissingBean
     Engine engine(ArilSettings settings) throws IOException {
         LOG.info("settings: {}", settings);
         ArilSettings.Model model = settings.model();

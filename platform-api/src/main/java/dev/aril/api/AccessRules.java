@@ -1,6 +1,5 @@
 package dev.aril.api;
 
-import dev.aril.tenancy.ApiKeys;
 import dev.aril.tenancy.KeyScope;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -28,10 +27,12 @@ import org.springframework.web.server.ServerWebExchange;
 class AccessRules {
     @Bean
     @Order(1)
-    SecurityWebFilterChain dataPlane(ServerHttpSecurity http, ApiKeys keys, Blocking blocking) {
+    SecurityWebFilterChain dataPlane(
+            ServerHttpSecurity http, Spending spending, Blocking blocking) {
         return stateless(http)
                 .securityMatcher(new PathPatternParserServerWebExchangeMatcher("/v1/**"))
-                .addFilterAt(new ApiKeyGate(keys, blocking), SecurityWebFiltersOrder.AUTHENTICATION)
+                .addFilterAt(
+                        new ApiKeyGate(spending, blocking), SecurityWebFiltersOrder.AUTHENTICATION)
                 .exceptionHandling(e ->
                         e.authenticationEntryPoint((exchange, error) ->
                                         ErrorAnswers.write(exchange, Problems.unauthorized()))

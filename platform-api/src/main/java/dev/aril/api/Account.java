@@ -1,6 +1,5 @@
 package dev.aril.api;
 
-import dev.aril.tenancy.Quota;
 import dev.aril.tenancy.Reservation;
 import dev.aril.tenancy.Settlement;
 import dev.aril.tenancy.UsageEvent;
@@ -16,7 +15,7 @@ import org.slf4j.LoggerFactory;
 final class Account {
     private static final Logger LOG = LoggerFactory.getLogger(Account.class);
 
-    private final Quota quota;
+    private final Spending spending;
     private final Reservation reservation;
     private final Instant acceptedAt;
     private final Duration patience;
@@ -27,8 +26,8 @@ final class Account {
      * @param acceptedAt when the request was accepted, by this machine's clock
      * @param patience how long a caller waits for a settlement
      */
-    Account(Quota quota, Reservation reservation, Instant acceptedAt, Duration patience) {
-        this.quota = quota;
+    Account(Spending spending, Reservation reservation, Instant acceptedAt, Duration patience) {
+        this.spending = spending;
         this.reservation = reservation;
         this.acceptedAt = acceptedAt;
         this.patience = patience;
@@ -47,7 +46,7 @@ final class Account {
         if (soFar.tokens() == 0 || !noting.compareAndSet(false, true)) {
             return CompletableFuture.completedFuture(true);
         }
-        return quota.checkpoint(reservation, soFar)
+        return spending.checkpoint(reservation, soFar)
                 .handle((held, failure) -> {
                     noting.set(false);
                     // the next one tells; until then the note before stands
@@ -60,7 +59,7 @@ final class Account {
      * what was spent is owed.
      */
     CompletableFuture<Settlement> settle(UsageEvent event) {
-        CompletableFuture<Settlement> settled = quota.settle(reservation, event);
+        CompletableFuture<Settlement> settled = spending.settle(reservation, event);
         settled.whenComplete((done, failure) -> {
             if (failure != null) {
                 // all that is needed to write the row by hand
@@ -73,7 +72,7 @@ final class Account {
 
     /** Lets go of the reservation: nothing was made, and nothing is owed. */
     CompletableFuture<Void> cancel() {
-        return quota.cancel(reservation)
+        return spending.cancel(reservation)
                 .whenComplete((done, failure) -> {
                     if (failure != null) {
                         LOG.warn("a reservation was not cancelled: {}", failure.toString());

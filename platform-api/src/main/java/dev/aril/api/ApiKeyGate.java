@@ -1,6 +1,5 @@
 package dev.aril.api;
 
-import dev.aril.tenancy.ApiKeys;
 import dev.aril.tenancy.Bearer;
 import java.util.List;
 import java.util.Optional;
@@ -23,11 +22,11 @@ final class ApiKeyGate implements WebFilter {
 
     private static final String SCHEME = "Bearer ";
 
-    private final ApiKeys keys;
+    private final Spending spending;
     private final Blocking blocking;
 
-    ApiKeyGate(ApiKeys keys, Blocking blocking) {
-        this.keys = keys;
+    ApiKeyGate(Spending spending, Blocking blocking) {
+        this.spending = spending;
         this.blocking = blocking;
     }
 
@@ -47,7 +46,7 @@ final class ApiKeyGate implements WebFilter {
                 || !given.getFirst().regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
             return Optional.empty();
         }
-        return keys.identify(given.getFirst().substring(SCHEME.length()).strip());
+        return spending.identify(given.getFirst().substring(SCHEME.length()).strip());
     }
 
     private static Mono<Void> pass(

@@ -6,7 +6,6 @@ import dev.aril.engine.EngineOverloaded;
 import dev.aril.engine.Generation;
 import dev.aril.engine.GenerationRequest;
 import dev.aril.tenancy.Admission;
-import dev.aril.tenancy.Quota;
 import dev.aril.tenancy.QuotaRefused;
 import dev.aril.tenancy.Reservation;
 import dev.aril.tenancy.ReserveRequest;
@@ -27,7 +26,7 @@ import reactor.core.publisher.Mono;
 @Component
 public final class Generations {
     private final Engine engine;
-    private final Quota quota;
+    private final Spending spending;
     private final TenantQueues queues;
     private final GenerationMetrics metrics;
     private final Patience patience;
@@ -39,12 +38,12 @@ public final class Generations {
 
     Generations(
             Engine engine,
-            Quota quota,
+            Spending spending,
             GenerationMetrics metrics,
             ApiSettings settings,
             Clock clock) {
         this.engine = engine;
-        this.quota = quota;
+        this.spending = spending;
         this.queues = new TenantQueues(settings.waitingPerTenant());
         this.metrics = metrics;
         this.patience = settings.patience();
@@ -67,7 +66,7 @@ public final class Generations {
             TenantId tenant = order.bearer().tenant().id();
             return Mono.fromFuture(
                             () ->
-                                    quota.reserve(
+                                    spending.reserve(
                                             new ReserveRequest(
                                                     id,
                                                     tenant,
@@ -106,7 +105,7 @@ public final class Generations {
             }
             case Reservation reservation -> {
                 Account account =
-                        new Account(quota, reservation, acceptedAt, patience.settlement());
+                        new Account(spending, reservation, acceptedAt, patience.settlement());
                 account.closed().whenComplete((done, failure) -> closed());
                 yield submit(id, order, promptField, account);
             }
