@@ -1,9 +1,18 @@
 package dev.aril;
 
+import dev.aril.commands.AccountCommands;
+import dev.aril.commands.AuditCommands;
 import dev.aril.commands.Bench;
 import dev.aril.commands.Evaluate;
 import dev.aril.commands.Import;
+import dev.aril.commands.KeyCommands;
 import dev.aril.commands.Overhead;
+import dev.aril.commands.PriceCommands;
+import dev.aril.commands.Prove;
+import dev.aril.commands.QuotaCommands;
+import dev.aril.commands.TenantCommands;
+import dev.aril.commands.UsageCommands;
+import dev.aril.commands.WebhookCommands;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
@@ -24,6 +33,15 @@ import picocli.CommandLine.Spec;
             Evaluate.class,
             Bench.class,
             Overhead.class,
+            Prove.class,
+            TenantCommands.class,
+            KeyCommands.class,
+            QuotaCommands.class,
+            UsageCommands.class,
+            AuditCommands.class,
+            AccountCommands.class,
+            PriceCommands.class,
+            WebhookCommands.class,
             HelpCommand.class
         },
         mixinStandardHelpOptions = true,

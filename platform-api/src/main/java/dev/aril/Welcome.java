@@ -1,5 +1,6 @@
 package dev.aril;
 
+import dev.aril.admin.FirstAdministrator;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.Map;
@@ -13,6 +14,7 @@ import org.springframework.boot.ApplicationRunner;
 import org.springframework.boot.web.server.WebServer;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
 import org.springframework.stereotype.Component;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The last step of a start: the demonstration tenants, and what to do now. */
 @Component
@@ -21,9 +23,15 @@ final class Welcome implements ApplicationRunner {
 
     private final WebServerApplicationContext server;
     private final DemoTenants demo;
+    private final FirstAdministrator administrator;
     private final ArilSettings settings;
 
-    Welcome(WebServerApplicationContext server, DemoTenants demo, ArilSettings settings) {
+    Welcome(
+            WebServerApplicationContext server,
+            DemoTenants demo,
+            FirstAdministrator administrator,
+            ArilSettings settings) {
+        this.administrator = administrator;
         this.server = server;
         this.demo = demo;
         this.settings = settings;
@@ -34,8 +42,16 @@ final class Welcome implements ApplicationRunner {
         WebServer web = Objects.requireNonNull(server.getWebServer(), "a started web server");
         String url = "http://localhost:" + web.getPort();
         Optional<Map<String, String>> issued = settings.demo() ? demo.seed() : Optional.empty();
+        PrivateFile.write(
+                settings.data().resolve("admin-token.json"),
+                JsonMapper.shared()
+                                .writeValueAsString(
+                                        Map.of("url", url, "token", administrator.machineToken()))
+                        + "\n");
+        Optional<String> password = administrator.create();
         // Past the log: a key belongs on the screen of who starts the server, not in a log file.
         issued.ifPresent(keys -> print(System.out, url, keys));
+        password.ifPresent(word -> print(System.out, url, word));
         LOG.info(
                 settings.demo() ? "ready: {}/v1, keys in {}" : "ready: {}/v1",
                 url,
@@ -74,6 +90,14 @@ final class Welcome implements ApplicationRunner {
                         "sherlock",
                         "Continue the passage.",
                         "\"max_tokens\":160,\"stream\":true"));
+        out.flush();
+    }
+
+    private static void print(PrintStream out, String url, String password) {
+        out.println();
+        out.println("An administrator was created. The password, shown this once:");
+        out.printf("  %-8s %s%n", FirstAdministrator.NAME, password);
+        out.println("The dashboard is at " + url + "/admin; ./aril tenant list asks the same API.");
         out.flush();
     }
 

@@ -11,7 +11,7 @@ import reactor.core.scheduler.Schedulers;
 
 /** Virtual threads for whatever waits on SQL or files: an event loop never does. */
 @Component
-final class Blocking implements AutoCloseable {
+public final class Blocking implements AutoCloseable {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final Scheduler scheduler = Schedulers.fromExecutorService(threads, "blocking");
 
@@ -19,12 +19,12 @@ final class Blocking implements AutoCloseable {
      * Work whose caller may go away. It is then left to end by itself: an interrupt would close the
      * database connection it uses.
      */
-    <T> Mono<T> call(Callable<T> work) {
+    public <T> Mono<T> call(Callable<T> work) {
         return Mono.defer(() -> Mono.fromFuture(start(work), true));
     }
 
     /** Work that is done even if nobody waits for it any more. */
-    <T> CompletableFuture<T> start(Callable<T> work) {
+    public <T> CompletableFuture<T> start(Callable<T> work) {
         CompletableFuture<T> result = new CompletableFuture<>();
         threads.execute(() -> {
             try {

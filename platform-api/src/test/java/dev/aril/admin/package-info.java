@@ -1,0 +1,4 @@
+@NullMarked
+package dev.aril.admin;
+
+import org.jspecify.annotations.NullMarked;
