@@ -450,10 +450,11 @@ begin
     delete from reservations where id = (op ->> 'id')::uuid and tenant_id = tenant
     returning * into held;
     admitted := coalesce(held.admitted_at, (op ->> 'admitted')::timestamptz, at);
-    -- Under the tenant's lock, so that one request has one event whatever its moment is said to be.
+    -- Under the tenant's lock, so that one request has one event, whatever its moment is said to be
+    -- within a day.
     select * into known from usage_events
     where request_id = request and tenant_id = tenant
-      and admitted_at between admitted - interval '32 days' and admitted + interval '32 days';
+      and admitted_at between admitted - interval '1 day' and admitted + interval '1 day';
     if found and known.finish_reason = 'lost' and op ->> 'reason' <> 'lost' then
         -- The sweeper took this server for dead and wrote down its checkpoint: the rest is owed.
         request := request || ':2';
@@ -501,7 +502,8 @@ $$;
 -- Answers one row for each element: admitted, refused, recorded, already, kept, gone, cancelled.
 -- ahead is added to the clock, for tests.
 create function quota_books(batch jsonb, replica uuid, ahead interval) returns setof quota_answer
-    language plpgsql as $$
+    -- planned once: the statements are small, and planning each anew costs as much as they do
+    language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
     answer quota_answer;
     op jsonb;
