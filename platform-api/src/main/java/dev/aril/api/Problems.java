@@ -7,6 +7,7 @@ import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.EngineOverloaded;
 import dev.aril.tenancy.QuotaUnavailable;
+import io.github.resilience4j.circuitbreaker.CallNotPermittedException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
@@ -72,6 +73,7 @@ final class Problems {
                                     "token_timeout")
                             .noRetry();
             case QuotaUnavailable e -> databaseDown();
+            case CallNotPermittedException e -> databaseDown();
             case GenerationFailed e ->
                     Problem.server(
                             HttpStatus.INTERNAL_SERVER_ERROR,
