@@ -32,7 +32,6 @@ import picocli.CommandLine.Spec;
             Import.class,
             Evaluate.class,
             Bench.class,
-            Overhead.class,
             Prove.class,
             TenantCommands.class,
             KeyCommands.class,
@@ -42,6 +41,7 @@ import picocli.CommandLine.Spec;
             AccountCommands.class,
             PriceCommands.class,
             WebhookCommands.class,
+            Overhead.class,
             HelpCommand.class
         },
         mixinStandardHelpOptions = true,
