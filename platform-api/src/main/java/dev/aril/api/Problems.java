@@ -8,6 +8,7 @@ import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.EngineOverloaded;
 import dev.aril.tenancy.QuotaExceeded;
 import dev.aril.tenancy.QuotaUnavailable;
+import io.github.resilience4j.circuitbreaker.CallNotPermittedException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
@@ -74,6 +75,7 @@ final class Problems {
                             .noRetry();
             case QuotaExceeded e -> QuotaProblems.of(e.refusal(), "adapters");
             case QuotaUnavailable e -> databaseDown();
+            case CallNotPermittedException e -> databaseDown();
             case GenerationFailed e ->
                     Problem.server(
                             HttpStatus.INTERNAL_SERVER_ERROR,
