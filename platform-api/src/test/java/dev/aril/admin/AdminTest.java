@@ -50,7 +50,11 @@ import tools.jackson.databind.json.JsonMapper;
         })
 @Import(Forgotten.class)
 abstract class AdminTest {
-    static final Path DATA = temporaryFolder();
+    private static final Path FOLDERS = temporaryFolder();
+
+    /** Of the server that all tests share but those that name a folder of their own. */
+    static final Path DATA = FOLDERS.resolve("main");
+
     static final Actor TEST = new Actor("test", "test");
     static final String PASSWORD = "correct horse battery";
     static final OidcIssuer ISSUER = new OidcIssuer();
@@ -75,7 +79,7 @@ abstract class AdminTest {
 
     @DynamicPropertySource
     static void data(DynamicPropertyRegistry properties) {
-        properties.add("aril.data", DATA::toString);
+        properties.add("aril.data", () -> FOLDERS + "/${aril.test.folder:main}");
         properties.add("aril.admin.url", () -> "http://127.0.0.1");
         properties.add("aril.admin.issuers[0].name", () -> "test");
         properties.add("aril.admin.issuers[0].issuer", ISSUER::url);
