@@ -317,8 +317,7 @@ class AdaptersTest {
 
     @Test
     void noMoreAdaptersAndBytesThanTheTenantsLimits() throws Exception {
-        limits.set(
-                Actor.SERVER, globe.id(), Limit.hard(QuotaScope.TENANT, Metric.ADAPTERS, 2));
+        limits.set(Actor.SERVER, globe.id(), Limit.hard(QuotaScope.TENANT, Metric.ADAPTERS, 2));
         publish(globe.id(), "a", "sql");
         publish(globe.id(), "b", "sql");
         assertThatThrownBy(() -> publish(globe.id(), "c", "shakespeare"))
@@ -331,8 +330,7 @@ class AdaptersTest {
         limits.set(
                 Actor.SERVER,
                 globe.id(),
-                Limit.hard(
-                        QuotaScope.TENANT, Metric.STORED_BYTES, size("sql") + size("sql") - 1));
+                Limit.hard(QuotaScope.TENANT, Metric.STORED_BYTES, size("sql") + size("sql") - 1));
         assertThatThrownBy(() -> publish(globe.id(), "b", "sql"))
                 .isInstanceOf(QuotaExceeded.class)
                 .hasMessageContaining("stored_bytes");
