@@ -70,7 +70,9 @@ public final class Generations {
                             .handle((admission, failure) -> {
                                 if (admission == null) {
                                     closed();
-                                    throw new CompletionException(failure);
+                                    throw failure instanceof CompletionException wrapped
+                                            ? wrapped
+                                            : new CompletionException(failure);
                                 }
                                 return admitted(id, order, promptField, admission, acceptedAt);
                             });
