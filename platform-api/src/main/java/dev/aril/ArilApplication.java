@@ -8,7 +8,8 @@ import org.springframework.data.jpa.repository.config.EnableJpaRepositories;
 
 /** The server: every module's beans in one Spring context. */
 @SpringBootApplication(
-        exclude = ReactiveUserDetailsServiceAutoConfiguration.class) // there are keys, no passwords
+        // accounts are in the database
+        exclude = ReactiveUserDetailsServiceAutoConfiguration.class)
 @ConfigurationPropertiesScan
 @EntityScan("dev.aril")
 @EnableJpaRepositories("dev.aril")

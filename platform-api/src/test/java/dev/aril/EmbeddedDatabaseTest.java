@@ -76,6 +76,51 @@ final class EmbeddedDatabaseTest {
     }
 
     @Test
+    void theApplicationOwnsNothingNotEvenWhatAnOlderVersionLeft() throws Exception {
+        try (DatabaseFolder claimed = DatabaseFolder.claim(folder);
+                EmbeddedPostgres server = configuration.embeddedPostgres(claimed)) {
+            try (Connection superuser = connect(server, claimed.password());
+                    Statement statement = superuser.createStatement()) {
+                statement.execute("create table older (a int)");
+                statement.execute("create function older() returns int language sql return 1");
+            }
+            EmbeddedRoles roles = configuration.embeddedRoles(server, claimed);
+            configuration.embeddedRoles(server, claimed);
+            String unknown = roles.password(EmbeddedRoles.APPLICATION);
+            assertThat(unknown).isNotEqualTo(claimed.password());
+            try (Connection owner =
+                    DriverManager.getConnection(
+                            roles.url(),
+                            EmbeddedRoles.OWNER,
+                            roles.password(EmbeddedRoles.OWNER))) {
+                assertThat(
+                                ask(
+                                        owner,
+                                        "select string_agg(tableowner, ',') from pg_tables"
+                                                + " where schemaname = 'public'"))
+                        .isEqualTo(EmbeddedRoles.OWNER);
+                assertThat(
+                                ask(
+                                        owner,
+                                        "select proowner::regrole::text from pg_proc"
+                                                + " where proname = 'older'"))
+                        .isEqualTo(EmbeddedRoles.OWNER);
+            }
+            try (Connection application =
+                    DriverManager.getConnection(roles.url(), EmbeddedRoles.APPLICATION, unknown)) {
+                assertThat(
+                                ask(
+                                        application,
+                                        "select (rolsuper or rolbypassrls or rolcreaterole)::text"
+                                                + " from pg_roles where rolname = current_user"))
+                        .isEqualTo("false");
+                assertThatThrownBy(() -> ask(application, "select count(*)::text from older"))
+                        .hasMessageContaining("permission denied");
+            }
+        }
+    }
+
+    @Test
     void oneServerAFolder() throws Exception {
         try (DatabaseFolder claimed = DatabaseFolder.claim(folder)) {
             assertThatThrownBy(() -> DatabaseFolder.claim(folder))

@@ -7,7 +7,6 @@ import dev.aril.api.ScriptedEngine;
 import dev.aril.engine.Engine;
 import dev.aril.tenancy.Tenant;
 import dev.aril.tenancy.Tenants;
-import dev.aril.tenancy.UsageEntry;
 import dev.aril.tenancy.UsageLedger;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
@@ -22,7 +21,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Instant;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
@@ -108,14 +106,9 @@ final class LifecycleTest {
         try (ReactiveWebServerApplicationContext server = start()) {
             assertThat(complete(server, "acme", "sql").statusCode()).isEqualTo(200);
             Tenant globe = server.getBean(Tenants.class).find("globe").orElseThrow();
-            assertThat(
-                            server.getBean(UsageLedger.class)
-                                    .entries(
-                                            globe.id(),
-                                            Instant.EPOCH,
-                                            Instant.now().plusSeconds(1)))
-                    .extracting(UsageEntry::finishReason)
-                    .containsExactly("stop", "failed");
+            assertThat(server.getBean(UsageLedger.class).recent(globe.id(), null, 10).items())
+                    .extracting(row -> row.event().finishReason())
+                    .containsExactly("failed", "stop");
             // As if the first start had been cut short before this adapter and the keys.
             Tenant acme = server.getBean(Tenants.class).find("acme").orElseThrow();
             assertThat(server.getBean(Adapters.class).delete(acme.id(), "sql")).isTrue();

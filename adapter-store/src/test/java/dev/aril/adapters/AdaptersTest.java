@@ -8,7 +8,13 @@ import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.AdapterRejected.Part;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.PeftAdapter;
+import dev.aril.tenancy.Actor;
+import dev.aril.tenancy.Limit;
+import dev.aril.tenancy.Limits;
+import dev.aril.tenancy.Metric;
 import dev.aril.tenancy.Quota;
+import dev.aril.tenancy.QuotaExceeded;
+import dev.aril.tenancy.QuotaScope;
 import dev.aril.tenancy.RowSecurity;
 import dev.aril.tenancy.TenancySettings;
 import dev.aril.tenancy.Tenant;
@@ -98,6 +104,7 @@ class AdaptersTest {
     @Autowired JdbcClient sql;
     @Autowired RowSecurity visible;
     @Autowired Quota quota;
+    @Autowired Limits limits;
 
     private Tenant globe;
     private Tenant acme;
@@ -306,6 +313,33 @@ class AdaptersTest {
         assertThatThrownBy(() -> publish(new TenantId(UUID.randomUUID()), "x", "sql"))
                 .isInstanceOf(org.springframework.dao.DataIntegrityViolationException.class);
         assertThat(onDisk()).isEmpty();
+    }
+
+    @Test
+    void noMoreAdaptersAndBytesThanTheTenantsLimits() throws Exception {
+        limits.set(Actor.SERVER, globe.id(), Limit.hard(QuotaScope.TENANT, Metric.ADAPTERS, 2));
+        publish(globe.id(), "a", "sql");
+        publish(globe.id(), "b", "sql");
+        assertThatThrownBy(() -> publish(globe.id(), "c", "shakespeare"))
+                .isInstanceOfSatisfying(
+                        QuotaExceeded.class,
+                        e -> assertThat(e.refusal().metric()).isEqualTo(Metric.ADAPTERS));
+        // what was refused left nothing on disk
+        assertThat(onDisk()).hasSize(1);
+        adapters.delete(globe.id(), "b");
+        limits.set(
+                Actor.SERVER,
+                globe.id(),
+                Limit.hard(QuotaScope.TENANT, Metric.STORED_BYTES, size("sql") + size("sql") - 1));
+        assertThatThrownBy(() -> publish(globe.id(), "b", "sql"))
+                .isInstanceOf(QuotaExceeded.class)
+                .hasMessageContaining("stored_bytes");
+        limits.set(
+                Actor.SERVER,
+                globe.id(),
+                Limit.hard(QuotaScope.TENANT, Metric.STORED_BYTES, size("sql") + size("sql")));
+        publish(globe.id(), "b", "sql");
+        publish(acme.id(), "a", "sql");
     }
 
     @Test

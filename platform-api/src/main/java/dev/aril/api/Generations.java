@@ -16,6 +16,8 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -63,23 +65,32 @@ public final class Generations {
             check(order, promptField);
             opened();
             Instant acceptedAt = clock.instant();
-            TenantId tenant = order.bearer().tenant().id();
-            return Mono.fromFuture(
-                            () ->
-                                    spending.reserve(
-                                            new ReserveRequest(
-                                                    id,
-                                                    tenant,
-                                                    order.bearer().keyId(),
-                                                    order.model().adapter() == null
-                                                            ? null
-                                                            : order.model().name(),
-                                                    order.promptTokens(),
-                                                    order.mostCompletionTokens())),
-                            true)
-                    .doOnError(failure -> closed())
-                    .map(admission -> admitted(id, order, promptField, admission, acceptedAt));
+            CompletableFuture<GenerationCall> started =
+                    reserve(id, order)
+                            .handle((admission, failure) -> {
+                                if (admission == null) {
+                                    closed();
+                                    throw failure instanceof CompletionException wrapped
+                                            ? wrapped
+                                            : new CompletionException(failure);
+                                }
+                                return admitted(id, order, promptField, admission, acceptedAt);
+                            });
+            // whoever goes away meanwhile leaves nothing behind
+            return Mono.fromFuture(started, true)
+                    .doOnCancel(() -> started.thenAccept(GenerationCall::abandon));
         });
+    }
+
+    private CompletableFuture<Admission> reserve(String id, Order order) {
+        return spending.reserve(
+                new ReserveRequest(
+                        id,
+                        order.bearer().tenant().id(),
+                        order.bearer().keyId(),
+                        order.model().adapter() == null ? null : order.model().name(),
+                        order.promptTokens(),
+                        order.mostCompletionTokens()));
     }
 
     /** A request that the engine cannot take is refused before it costs the quota anything. */

@@ -38,6 +38,7 @@ final class Idempotency implements AutoCloseable {
     private static final Map<String, String> REPLAYED = Map.of("idempotent-replayed", "true");
 
     private final IdempotentAnswers answers;
+    private final DatabaseGuard database;
     private final Blocking blocking;
 
     /** What this process makes just now. */
@@ -45,8 +46,9 @@ final class Idempotency implements AutoCloseable {
 
     private final Disposable renewals;
 
-    Idempotency(IdempotentAnswers answers, Blocking blocking) {
+    Idempotency(IdempotentAnswers answers, DatabaseGuard database, Blocking blocking) {
         this.answers = answers;
+        this.database = database;
         this.blocking = blocking;
         this.renewals =
                 Flux.interval(RENEWAL)
@@ -81,7 +83,19 @@ final class Idempotency implements AutoCloseable {
             boolean streamed,
             String generationId,
             Function<String, Mono<Reply>> make) {
-        return blocking.call(() -> answers.claim(slot, hash, streamed, generationId))
+        // a client that goes away cuts nothing short: what was claimed is made
+        return Mono.fromFuture(
+                () -> claim(slot, hash, streamed, generationId, make).toFuture(), true);
+    }
+
+    private Mono<Reply> claim(
+            Slot slot,
+            byte[] hash,
+            boolean streamed,
+            String generationId,
+            Function<String, Mono<Reply>> make) {
+        return blocking.call(
+                        () -> database.ask(() -> answers.claim(slot, hash, streamed, generationId)))
                 .flatMap(found ->
                         switch (found) {
                             case Mine mine ->

@@ -6,7 +6,9 @@ import dev.aril.adapters.UploadTooLarge;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.ContextOverflow;
 import dev.aril.engine.EngineOverloaded;
+import dev.aril.tenancy.QuotaExceeded;
 import dev.aril.tenancy.QuotaUnavailable;
+import io.github.resilience4j.circuitbreaker.CallNotPermittedException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
@@ -71,7 +73,9 @@ final class Problems {
                                     String.valueOf(e.getMessage()),
                                     "token_timeout")
                             .noRetry();
+            case QuotaExceeded e -> QuotaProblems.of(e.refusal(), "adapters");
             case QuotaUnavailable e -> databaseDown();
+            case CallNotPermittedException e -> databaseDown();
             case GenerationFailed e ->
                     Problem.server(
                             HttpStatus.INTERNAL_SERVER_ERROR,

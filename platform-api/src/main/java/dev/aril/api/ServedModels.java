@@ -14,10 +14,12 @@ import org.springframework.stereotype.Component;
 final class ServedModels {
     private final Engine engine;
     private final Adapters adapters;
+    private final DatabaseGuard database;
 
-    ServedModels(Engine engine, Adapters adapters) {
+    ServedModels(Engine engine, Adapters adapters, DatabaseGuard database) {
         this.engine = engine;
         this.adapters = adapters;
+        this.database = database;
     }
 
     /**
@@ -28,7 +30,7 @@ final class ServedModels {
         if (name.equals(base)) {
             return new ServedModel(name, null, base);
         }
-        return adapters.resolve(tenant.id(), name)
+        return database.ask(() -> adapters.resolve(tenant.id(), name))
                 .map(found -> new ServedModel(name, found.ref(), base))
                 .orElseThrow(() -> unknown(name));
     }
@@ -37,7 +39,8 @@ final class ServedModels {
      * @throws Refusal 404 model_not_found
      */
     Adapter adapter(Tenant tenant, String name) {
-        return adapters.find(tenant.id(), name).orElseThrow(() -> unknown(name));
+        return database.ask(() -> adapters.find(tenant.id(), name))
+                .orElseThrow(() -> unknown(name));
     }
 
     static Refusal unknown(String name) {

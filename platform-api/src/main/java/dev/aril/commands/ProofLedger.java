@@ -69,6 +69,8 @@ final class ProofLedger {
 
     /** Acknowledged requests whose event is absent, or says other tokens. */
     long lost() {
+        // Before the question: what is acknowledged while it is answered is the next one's.
+        Map<String, Long> before = Map.copyOf(acknowledged);
         Map<String, Long> recorded = new HashMap<>();
         sql.sql(
                         """
@@ -80,7 +82,7 @@ final class ProofLedger {
                 .query(row -> {
                     recorded.put(row.getString("request"), row.getLong("tokens"));
                 });
-        return acknowledged.entrySet().stream()
+        return before.entrySet().stream()
                 .filter(e -> !e.getValue().equals(recorded.get(e.getKey())))
                 .count();
     }

@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -63,7 +64,6 @@ final class ProveKills implements Callable<Integer> {
                 leases.killed(replica);
                 child.process().waitFor();
                 child.heard().get(30, TimeUnit.SECONDS);
-                leases.look();
                 if (kill < kills) {
                     children.set(which, start(database, tenants, ledger));
                 } else {
@@ -168,16 +168,27 @@ final class ProveKills implements Callable<Integer> {
         private final Map<UUID, Long> held = new HashMap<>();
         private final JdbcClient sql;
         private Duration longest = Duration.ZERO;
+        private volatile boolean over;
 
         Leases(JdbcClient sql) {
             this.sql = sql;
+            Thread.ofVirtual()
+                    .start(() -> {
+                        while (!over) {
+                            look();
+                            LockSupport.parkNanos(Duration.ofMillis(200).toNanos());
+                        }
+                    });
         }
 
-        void killed(UUID replica) {
+        synchronized void killed(UUID replica) {
             held.put(replica, System.nanoTime());
         }
 
-        void look() {
+        private synchronized void look() {
+            if (held.isEmpty()) {
+                return;
+            }
             List<UUID> still =
                     sql.sql("select distinct replica from reservations")
                             .query((row, _) -> row.getObject(1, UUID.class))
@@ -196,13 +207,17 @@ final class ProveKills implements Callable<Integer> {
 
         void awaitAll() throws InterruptedException {
             long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-            while (!held.isEmpty() && System.nanoTime() < deadline) {
-                look();
+            while (!allFree() && System.nanoTime() < deadline) {
                 Thread.sleep(100);
             }
+            over = true;
         }
 
-        Duration longest() {
+        private synchronized boolean allFree() {
+            return held.isEmpty();
+        }
+
+        synchronized Duration longest() {
             return held.isEmpty() ? longest : Duration.ofDays(1);
         }
     }

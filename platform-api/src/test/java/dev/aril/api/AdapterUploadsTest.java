@@ -75,8 +75,8 @@ final class AdapterUploadsTest extends ApiTest {
         assertThat(json(send(request(ADAPTERS + "/mine").GET()))).isEqualTo(adapter);
         assertThat(json(send(request(ADAPTERS).GET())).get("data").get(0)).isEqualTo(adapter);
         assertThat(answer("mine")).isEqualTo("<" + digest.substring(0, 6) + ">hi");
-        assertThat(usage().getFirst().adapterDigest()).isEqualTo(digest);
-        assertThat(usage().getFirst().model()).isEqualTo("mine");
+        assertThat(usage().getFirst().adapterVersion()).isEqualTo(digest);
+        assertThat(usage().getFirst().adapter()).isEqualTo("mine");
     }
 
     @Test

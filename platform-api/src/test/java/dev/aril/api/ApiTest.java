@@ -6,7 +6,7 @@ import dev.aril.engine.Engine;
 import dev.aril.tenancy.ApiKeys;
 import dev.aril.tenancy.Tenant;
 import dev.aril.tenancy.Tenants;
-import dev.aril.tenancy.UsageEntry;
+import dev.aril.tenancy.UsageEvent;
 import dev.aril.tenancy.UsageLedger;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
@@ -20,6 +20,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.BeforeEach;
@@ -149,12 +150,18 @@ abstract class ApiTest {
         return error;
     }
 
-    List<UsageEntry> usage() {
-        return ledger.entries(tenant.id(), Instant.EPOCH, Instant.now().plusSeconds(3600));
+    List<UsageEvent> usage() {
+        List<UsageEvent> rows = new ArrayList<>();
+        ledger.export(
+                tenant.id(),
+                Instant.EPOCH,
+                Instant.now().plusSeconds(3600),
+                row -> rows.add(row.event()));
+        return rows;
     }
 
     /** The rows of this test's tenant, as soon as there are that many. */
-    List<UsageEntry> awaitUsage(int rows) throws InterruptedException {
+    List<UsageEvent> awaitUsage(int rows) throws InterruptedException {
         for (int i = 0; i < 1000 && usage().size() < rows; i++) {
             Thread.sleep(10);
         }

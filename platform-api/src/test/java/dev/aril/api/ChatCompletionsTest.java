@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.aril.engine.GenerationRequest;
 import dev.aril.engine.SamplingParams;
-import dev.aril.tenancy.UsageEntry;
+import dev.aril.tenancy.UsageEvent;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.Map;
@@ -172,7 +172,7 @@ final class ChatCompletionsTest extends ApiTest {
 
                         """)
                 .doesNotContain("[DONE]");
-        assertThat(awaitUsage(1)).extracting(UsageEntry::finishReason).containsExactly("failed");
+        assertThat(awaitUsage(1)).extracting(UsageEvent::finishReason).containsExactly("failed");
         assertThat(usage().getFirst().completionTokens()).isEqualTo(2);
     }
 
@@ -181,7 +181,7 @@ final class ChatCompletionsTest extends ApiTest {
         HttpResponse<String> response = send(post(CHAT, chat("fail now please", "\"seed\":1")));
         assertThat(response.statusCode()).isEqualTo(500);
         assertThat(error(response).get("message").stringValue()).isEqualTo("the device is gone");
-        assertThat(awaitUsage(1)).extracting(UsageEntry::finishReason).containsExactly("failed");
+        assertThat(awaitUsage(1)).extracting(UsageEvent::finishReason).containsExactly("failed");
     }
 
     @Test

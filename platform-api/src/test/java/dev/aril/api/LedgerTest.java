@@ -2,7 +2,7 @@ package dev.aril.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.aril.tenancy.UsageEntry;
+import dev.aril.tenancy.UsageEvent;
 import java.io.InputStream;
 import java.net.Socket;
 import java.net.http.HttpResponse;
@@ -22,11 +22,11 @@ final class LedgerTest extends ApiTest {
     void theRowHoldsWhatWasSpent() throws Exception {
         HttpResponse<String> response = send(post(CHAT, chat("one two three", false)));
         assertThat(usage()).hasSize(1);
-        UsageEntry row = usage().getFirst();
-        assertThat(row.generationId()).isEqualTo(json(response).get("id").stringValue());
+        UsageEvent row = usage().getFirst();
+        assertThat(row.requestId()).isEqualTo(json(response).get("id").stringValue());
         assertThat(row.tenant()).isEqualTo(tenant.id());
         assertThat(row.model()).isEqualTo("novella-11m");
-        assertThat(row.adapterDigest()).isNull();
+        assertThat(row.adapterVersion()).isNull();
         assertThat(row.promptTokens()).isEqualTo(14);
         assertThat(row.completionTokens()).isEqualTo(3);
         assertThat(row.finishReason()).isEqualTo("stop");
@@ -100,7 +100,7 @@ final class LedgerTest extends ApiTest {
         }
         // what was spent is owed: it is written as soon as that is possible again
         assertThat(awaitUsage(2))
-                .extracting(UsageEntry::finishReason)
+                .extracting(UsageEvent::finishReason)
                 .containsExactly("stop", "stop");
     }
 
@@ -109,9 +109,9 @@ final class LedgerTest extends ApiTest {
         try (InputStream body = open(post(CHAT, chat("forever", true))).body()) {
             assertThat(new String(body.readNBytes(2000), StandardCharsets.UTF_8)).contains("tick ");
         }
-        assertThat(awaitUsage(1)).extracting(UsageEntry::finishReason).containsExactly("cancelled");
+        assertThat(awaitUsage(1)).extracting(UsageEvent::finishReason).containsExactly("cancelled");
         assertThat(usage().getFirst().completionTokens()).isPositive();
-        assertThat(scripted().running).doesNotContainKey(usage().getFirst().generationId());
+        assertThat(scripted().running).doesNotContainKey(usage().getFirst().requestId());
     }
 
     @Test
@@ -133,8 +133,8 @@ final class LedgerTest extends ApiTest {
                 Thread.sleep(5);
             }
         }
-        assertThat(awaitUsage(1)).extracting(UsageEntry::finishReason).containsExactly("cancelled");
-        assertThat(scripted().running).doesNotContainKey(usage().getFirst().generationId());
+        assertThat(awaitUsage(1)).extracting(UsageEvent::finishReason).containsExactly("cancelled");
+        assertThat(scripted().running).doesNotContainKey(usage().getFirst().requestId());
     }
 
     private static String chat(String content, boolean stream) {

@@ -3,7 +3,7 @@ package dev.aril.api;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.aril.tenancy.Tenant;
-import dev.aril.tenancy.UsageEntry;
+import dev.aril.tenancy.UsageEvent;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
@@ -70,7 +70,7 @@ final class OverloadTest extends ApiTest {
         }
         tenant = first;
         assertThat(awaitUsage(3))
-                .extracting(UsageEntry::finishReason)
+                .extracting(UsageEvent::finishReason)
                 .containsExactlyInAnyOrder("stop", "timeout", "timeout");
         assertThat(scripted().running).isEmpty();
     }

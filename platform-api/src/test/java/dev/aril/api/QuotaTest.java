@@ -11,15 +11,21 @@ import dev.aril.tenancy.LimitState;
 import dev.aril.tenancy.Limits;
 import dev.aril.tenancy.Metric;
 import dev.aril.tenancy.QuotaScope;
+import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.Statement;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.springframework.beans.factory.annotation.Autowired;
 
 /** Limits on the wire: what is refused, how it says so, and what is left after a request. */
+@Timeout(120)
 final class QuotaTest extends ApiTest {
     private static final String TEXT = "/v1/completions";
 
@@ -156,6 +162,50 @@ final class QuotaTest extends ApiTest {
         }
         assertThat(limits.of(tenant.id()).getFirst().used()).isZero();
         assertThat(usage()).isEmpty();
+    }
+
+    @Test
+    void whoHangsUpBeforeTheAdmissionHoldsNothing() throws Exception {
+        limit(Metric.CONCURRENT_REQUESTS, 1);
+        String body = "{\"model\":\"novella-11m\",\"prompt\":\"forever\"}";
+        try (Connection connection = superuser().getConnection();
+                Statement statement = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            statement.execute("lock table reservations in share mode");
+            try (Socket socket = new Socket("127.0.0.1", port)) {
+                socket.getOutputStream()
+                        .write(
+                                ("POST "
+                                                + TEXT
+                                                + " HTTP/1.1\r\nHost: localhost\r\nAuthorization:"
+                                                + " Bearer "
+                                                + key
+                                                + "\r\nContent-Type: application/json\r\n"
+                                                + "Content-Length: "
+                                                + body.length()
+                                                + "\r\n\r\n"
+                                                + body)
+                                        .getBytes(StandardCharsets.UTF_8));
+                while (sql().sql(
+                                        "select count(*) from pg_stat_activity"
+                                                + " where wait_event_type = 'Lock'"
+                                                + " and query like '%quota_books%'")
+                                .query(Integer.class)
+                                .single()
+                        == 0) {
+                    Thread.sleep(5);
+                }
+            }
+            // long enough for the server to notice
+            Thread.sleep(200);
+            connection.rollback();
+        }
+        HttpResponse<String> next;
+        do {
+            next = ask("a", 1, "");
+        } while (next.statusCode() == 429);
+        assertThat(next.statusCode()).isEqualTo(200);
+        assertThat(scripted().running).isEmpty();
     }
 
     @Test

@@ -73,18 +73,10 @@ public final class Quota {
      */
     public CompletableFuture<Settlement> settle(Reservation reservation, UsageEvent event) {
         sameGeneration(reservation, event);
-        return spend(new Spend(true, reservation.id(), reservation.admittedAt(), event));
-    }
-
-    /** As {@link #settle}, of a generation that was not reserved. */
-    CompletableFuture<Settlement> settle(UsageEvent event) {
-        return spend(new Spend(true, UUID.randomUUID(), event.startedAt(), event));
-    }
-
-    private CompletableFuture<Settlement> spend(Spend spend) {
-        CompletableFuture<QuotaAnswer> answer = books.ask(spend);
+        CompletableFuture<QuotaAnswer> answer =
+                books.ask(new Spend(true, reservation.id(), reservation.admittedAt(), event));
         // Held in any case until the books know better, even when nobody waits any more.
-        answer.thenRun(() -> open.remove(spend.id()));
+        answer.thenRun(() -> open.remove(reservation.id()));
         return told(
                 within(SETTLE_WITHIN, answer),
                 decided ->

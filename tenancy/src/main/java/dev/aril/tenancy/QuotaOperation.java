@@ -25,9 +25,9 @@ sealed interface QuotaOperation {
     /**
      * See {@link Quota#settle} and {@link Quota#checkpoint}.
      *
-     * @param admittedAt null where nothing was reserved
+     * @param last whether it settles
      */
-    record Spend(boolean last, UUID id, @Nullable Instant admittedAt, UsageEvent event)
+    record Spend(boolean last, UUID id, Instant admittedAt, UsageEvent event)
             implements QuotaOperation {
         @Override
         public TenantId tenant() {

@@ -18,16 +18,22 @@ final class ReplicaLife implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ReplicaLife.class);
 
     private static final Duration BEAT = Duration.ofSeconds(2);
-    private static final Duration SWEEP = Duration.ofSeconds(3);
+    private static final Duration SWEEP = Duration.ofSeconds(2);
 
     /** Without a beat for so long a process is taken for dead. */
-    private static final Duration DEAD_AFTER = Duration.ofSeconds(15);
+    private static final Duration DEAD_AFTER = Duration.ofSeconds(12);
 
     /**
      * How long the database must have answered before others' silence means anything: after an
      * outage of its own, they need time to be heard.
      */
-    private static final Duration LISTENED = Duration.ofSeconds(8);
+    private static final Duration LISTENED = Duration.ofSeconds(6);
+
+    /**
+     * A beat that the database takes longer for is a gap too. A shorter one is none: others, kept
+     * waiting as long, are still far from being taken for dead.
+     */
+    private static final Duration SLOW = Duration.ofSeconds(5);
 
     private static final int SWEPT_AT_ONCE = 200;
 
@@ -89,7 +95,7 @@ final class ReplicaLife implements AutoCloseable {
             unbrokenSince = System.nanoTime();
             throw e;
         }
-        if (System.nanoTime() - begun > BEAT.toNanos()) {
+        if (System.nanoTime() - begun > SLOW.toNanos()) {
             unbrokenSince = System.nanoTime();
         }
     }

@@ -62,7 +62,7 @@ public final class Tenancy implements AutoCloseable {
         keys = new ApiKeys(ring, rows, sql, pepper, watch, clock);
         books = new QuotaBooks(sql, replica, ahead);
         quota = new Quota(books, sql);
-        ledger = new UsageLedger(rows, sql, quota);
+        ledger = new UsageLedger(rows, sql);
         sender = new WebhookSender(rows, sql, webhooks, addresses, clock);
         life = new ReplicaLife(rows, sql, replica, quota, tenants);
         life.begin();

@@ -23,63 +23,10 @@ import org.springframework.jdbc.core.simple.JdbcClient;
 public final class UsageLedger {
     private final RowSecurity rows;
     private final JdbcClient sql;
-    private final Quota quota;
 
-    UsageLedger(RowSecurity rows, JdbcClient sql, Quota quota) {
+    UsageLedger(RowSecurity rows, JdbcClient sql) {
         this.rows = rows;
         this.sql = sql;
-        this.quota = quota;
-    }
-
-    /**
-     * Commits what was not reserved; the same generation a second time changes nothing.
-     *
-     * @return whether the row is new
-     */
-    public boolean record(UsageEntry entry) {
-        UsageEvent event =
-                new UsageEvent(
-                        entry.generationId(),
-                        entry.tenant(),
-                        "",
-                        entry.model(),
-                        entry.adapterDigest() == null ? null : entry.model(),
-                        entry.adapterDigest(),
-                        entry.promptTokens(),
-                        0,
-                        entry.completionTokens(),
-                        entry.finishReason(),
-                        entry.startedAt(),
-                        null,
-                        null,
-                        entry.finishedAt(),
-                        0);
-        return quota.settle(event).join() == Settlement.RECORDED;
-    }
-
-    /**
-     * A tenant's entries that finished from {@code from} up to, not including, {@code until}, in
-     * that order.
-     */
-    public List<UsageEntry> entries(TenantId tenant, Instant from, Instant until) {
-        return rows.of(
-                tenant,
-                () ->
-                        sql.sql(
-                                        """
-                                        select request_id, tenant_id, coalesce(adapter, model) as model,
-                                               adapter_version, prompt_tokens, completion_tokens,
-                                               finish_reason, started_at, finished_at
-                                        from usage_events
-                                        where tenant_id = :tenant
-                                          and finished_at >= :from and finished_at < :until
-                                        order by finished_at, request_id
-                                        """)
-                                .param("tenant", tenant.value())
-                                .param("from", Columns.time(from))
-                                .param("until", Columns.time(until))
-                                .query(UsageLedger::entry)
-                                .list());
     }
 
     /**
@@ -352,18 +299,5 @@ public final class UsageLedger {
                         row.getLong("engine_ms")),
                 Columns.moment(row, "admitted_at"),
                 row.getLong("cost_picos"));
-    }
-
-    private static UsageEntry entry(ResultSet row, int number) throws SQLException {
-        return new UsageEntry(
-                row.getString("request_id"),
-                new TenantId(row.getObject("tenant_id", UUID.class)),
-                row.getString("model"),
-                row.getString("adapter_version"),
-                row.getInt("prompt_tokens"),
-                row.getInt("completion_tokens"),
-                row.getString("finish_reason"),
-                Columns.moment(row, "started_at"),
-                Columns.moment(row, "finished_at"));
     }
 }
