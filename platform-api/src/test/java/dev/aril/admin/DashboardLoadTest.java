@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.jdbc.datasource.DriverManagerDataSource;
@@ -35,6 +36,7 @@ import tools.jackson.databind.JsonNode;
  * -am -Dtest=DashboardLoadTest -Daril.tenants=1000 -Daril.events=2000000
  * -Dsurefire.failIfNoSpecifiedTests=false} prints the pages' p95.
  */
+@EnabledIfSystemProperty(named = "aril.events", matches = "[0-9]+")
 final class DashboardLoadTest extends AdminTest {
     private static final int TENANTS = Integer.getInteger("aril.tenants", 30);
     private static final int EVENTS = Integer.getInteger("aril.events", 3000);
