@@ -74,7 +74,7 @@ final class QuotaTest extends ApiTest {
         assertThat(error(refused).get("message").stringValue())
                 .matches(
                         "Rate limit reached for novella-11m on requests per min \\(RPM\\): Limit 3,"
-                                + " Used 3, Requested 1\\. Please try again in [0-9.]+m?s\\.");
+                                + " Used 3, Requested 1\\. Please try again in ([0-9]+m)?[0-9.]+m?s\\.");
         long seconds = Long.parseLong(header(refused, "Retry-After"));
         long millis = Long.parseLong(header(refused, "retry-after-ms"));
         assertThat(seconds).isBetween(1L, 60L);
