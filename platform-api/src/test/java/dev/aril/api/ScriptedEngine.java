@@ -257,7 +257,7 @@ public final class ScriptedEngine implements Engine {
                 }
                 publisher.submit(new GenerationEvent.Prompt(scored));
             }
-            String[] words = prompt.split("(?<= )");
+            String[] words = prompt.isEmpty() ? new String[0] : prompt.split("(?<= )");
             boolean endless = prompt.startsWith("forever");
             boolean hold = prompt.startsWith("hold");
             for (int i = 0; endless || i < words.length; i++) {
