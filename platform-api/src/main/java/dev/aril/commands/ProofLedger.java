@@ -1,12 +1,14 @@
 package dev.aril.commands;
 
 import dev.aril.tenancy.Actor;
+import dev.aril.tenancy.Conservation;
 import dev.aril.tenancy.Limit;
 import dev.aril.tenancy.Limits;
 import dev.aril.tenancy.Metric;
 import dev.aril.tenancy.QuotaScope;
 import dev.aril.tenancy.Tenancy;
 import dev.aril.tenancy.TenantId;
+import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -111,5 +113,24 @@ final class ProofLedger {
                         """)
                 .query(Long.class)
                 .single();
+    }
+
+    /** Prints the books as they are now; whether nothing is lost, double, exceeded or left. */
+    boolean report(PrintStream out, Conservation conservation) {
+        long lost = lost();
+        long duplicated = duplicated();
+        long exceeded = exceeded();
+        out.printf("acknowledged usage events            %d%n", acknowledged());
+        out.printf("  of them lost                       %d%n", lost);
+        out.printf("  duplicated                         %d%n", duplicated);
+        out.printf("hard limits exceeded                 %d%n", exceeded);
+        out.printf("counters that differ from their rows %d%n", conservation.differences().size());
+        conservation.differences().forEach(out::println);
+        out.printf("reservations left                    %d%n", conservation.reservations());
+        return lost == 0
+                && duplicated == 0
+                && exceeded == 0
+                && conservation.holds()
+                && conservation.reservations() == 0;
     }
 }

@@ -92,26 +92,12 @@ final class ProveDatabaseKills implements Callable<Integer> {
     }
 
     private boolean report(ProofDatabase.Server server, ProofLedger ledger, Duration longest) {
-        var conservation = server.tenancy().ledger().conservation();
-        long lost = ledger.lost();
-        long duplicated = ledger.duplicated();
-        long exceeded = ledger.exceeded();
         out.printf("kills -9 of PostgreSQL under load    %d%n", kills);
-        out.printf("acknowledged usage events            %d%n", ledger.acknowledged());
-        out.printf("  of them lost                       %d%n", lost);
-        out.printf("  duplicated                         %d%n", duplicated);
-        out.printf("hard limits exceeded                 %d%n", exceeded);
-        out.printf("counters that differ from their rows %d%n", conservation.differences().size());
-        conservation.differences().forEach(out::println);
-        out.printf("reservations left                    %d%n", conservation.reservations());
+        boolean holds = ledger.report(out, server.tenancy().ledger().conservation());
         out.printf(
                 Locale.ROOT,
                 "settling again after at most         %.1f s%n",
                 longest.toMillis() / 1000.0);
-        return lost == 0
-                && duplicated == 0
-                && exceeded == 0
-                && conservation.holds()
-                && conservation.reservations() == 0;
+        return holds;
     }
 }
