@@ -36,12 +36,15 @@ record OidcDiscovery(String authorization, String token, String keys) {
     /**
      * Asks when it is subscribed to, each time anew. While an issuer is away, those who log in
      * through it hear so at once instead of waiting for it, and it is not asked for each of them.
+     *
+     * @return fails with {@link IssuerUnavailable}
      */
     static Mono<OidcDiscovery> of(String issuer) {
         CircuitBreaker breaker = CircuitBreaker.of(issuer, SETTINGS);
         return Mono.defer(() ->
                 Mono.fromCompletionStage(
-                        breaker.executeCompletionStage(() -> ask(issuer).toFuture())));
+                                breaker.executeCompletionStage(() -> ask(issuer).toFuture()))
+                        .onErrorMap(failure -> new IssuerUnavailable(issuer, failure)));
     }
 
     private static Mono<OidcDiscovery> ask(String issuer) {

@@ -43,9 +43,13 @@ class OidcDiscoveryTest {
                     OidcDiscovery.of("http://127.0.0.1:" + broken.getAddress().getPort());
             for (int i = 0; i < 3; i++) {
                 assertThatThrownBy(discovery::block)
-                        .isInstanceOf(WebClientResponseException.ServiceUnavailable.class);
+                        .isInstanceOf(IssuerUnavailable.class)
+                        .hasRootCauseInstanceOf(
+                                WebClientResponseException.ServiceUnavailable.class);
             }
-            assertThatThrownBy(discovery::block).isInstanceOf(CallNotPermittedException.class);
+            assertThatThrownBy(discovery::block)
+                    .isInstanceOf(IssuerUnavailable.class)
+                    .hasRootCauseInstanceOf(CallNotPermittedException.class);
             assertThat(asked).hasValue(3);
         } finally {
             broken.stop(0);
