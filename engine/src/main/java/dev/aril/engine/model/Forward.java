@@ -136,11 +136,7 @@ public final class Forward implements StepRunner {
     private static KvShape kvBlock(WeightSource weights) {
         ModelConfig config = weights.config();
         return new KvShape(
-                config.layers(),
-                1,
-                config.kvHeads(),
-                config.headDim(),
-                weights.recipe().quantized());
+                config.layers(), 1, config.kvHeads(), config.headDim(), weights.recipe().cache());
     }
 
     /** Bytes that one block of a model's KV cache takes. */
@@ -185,7 +181,12 @@ public final class Forward implements StepRunner {
         private @Nullable InputSpec spec(int @Nullable [] order) {
             return recipe.quantized()
                     ? new InputSpec(
-                            order, recipe.group(), recipe.outliers(), recipe.activationClip())
+                            order,
+                            recipe.group(),
+                            recipe.outliers(),
+                            recipe.activationBits(),
+                            recipe.activationClip(),
+                            recipe.rotated())
                     : null;
         }
 
