@@ -53,7 +53,7 @@ final class CpuAttention {
             weights = new float[ROWS * group * stride];
         }
         for (int b = 0; b < used; b++) {
-            cache.keys(layer, blocks[b], kvHead, widened);
+            cache.turnedKeys(layer, blocks[b], kvHead, b * TOKENS, widened);
             for (int r = 0; r < rows; r++) {
                 if (positions[firstRow + r] >= b * TOKENS) {
                     for (int g = 0; g < group; g++) {
