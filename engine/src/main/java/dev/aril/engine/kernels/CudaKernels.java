@@ -310,7 +310,10 @@ public final class CudaKernels implements Kernels {
     }
 
     @Override
-    public Linear load(LinearWeights weights) {
+    public Linear load(LinearWeights weights, float @Nullable [] bias) {
+        if (bias != null) {
+            throw lacking("projections with a bias");
+        }
         bind();
         widestIn = Math.max(widestIn, weights.in());
         widestOut = Math.max(widestOut, weights.out());
@@ -325,6 +328,34 @@ public final class CudaKernels implements Kernels {
                 yield gemm.load(w);
             }
         };
+    }
+
+    private static IllegalArgumentException lacking(String what) {
+        return new IllegalArgumentException(what + " are not computed on a GPU");
+    }
+
+    @Override
+    public void unload(Linear linear) {} // until the device is closed
+
+    @Override
+    public Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> experts, int perRow) {
+        throw lacking("mixtures of experts");
+    }
+
+    @Override
+    public void unload(Experts experts) {
+        throw lacking("mixtures of experts");
+    }
+
+    @Override
+    public void experts(
+            Rows rows, Activation in, Experts experts, Activation inner, Matrix hidden) {
+        throw lacking("mixtures of experts");
+    }
+
+    @Override
+    public Routing routing() {
+        throw lacking("mixtures of experts");
     }
 
     private long place(short[] bits) {
@@ -580,9 +611,13 @@ public final class CudaKernels implements Kernels {
             Linear k,
             Linear v,
             int layer,
+            @Nullable HeadNorms norms,
             Rope rope,
             KvCache cache,
             Matrix queries) {
+        if (norms != null) {
+            throw lacking("norms of query and key heads");
+        }
         begin(rows);
         DeviceCache kv = (DeviceCache) cache;
         int headDim = kv.shape().headDim();
@@ -608,7 +643,11 @@ public final class CudaKernels implements Kernels {
     }
 
     @Override
-    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+    public void attend(
+            Rows rows, Matrix queries, KvCache cache, int layer, int window, Activation out) {
+        if (window != NO_WINDOW) {
+            throw lacking("sliding windows");
+        }
         begin(rows);
         DeviceActivation to = (DeviceActivation) out;
         shared(to); // the merge holds a row there

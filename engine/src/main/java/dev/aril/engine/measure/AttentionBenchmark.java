@@ -90,7 +90,7 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
                 bytes,
                 ops,
                 filled.copies,
-                i -> kernels.attend(rows, queries, filled.cache, i, out));
+                i -> kernels.attend(rows, queries, filled.cache, i, Kernels.NO_WINDOW, out));
     }
 
     private KvShape shape(int layers, int sequences, int length, int kvHeads) {
@@ -115,7 +115,7 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
             for (int first = 0; first < length; first += most) {
                 Rows rows = chunk(table, first, Math.min(most, length - first));
                 for (int layer = 0; layer < shape.layers(); layer++) {
-                    kernels.projectQkv(rows, in, q, k, v, layer, rope, cache, queries);
+                    kernels.projectQkv(rows, in, q, k, v, layer, null, rope, cache, queries);
                 }
             }
         }

@@ -1,6 +1,8 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.UnsupportedCheckpoint;
+import dev.aril.engine.kernels.Kernels;
+import java.util.List;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
@@ -20,6 +22,7 @@ import tools.jackson.databind.JsonNode;
  * @param tiedEmbeddings the output head is the embedding table
  * @param bosId begins every sequence
  * @param eosIds end a generation
+ * @param traits what plain Llama lacks
  */
 public record ModelConfig(
         int hidden,
@@ -34,9 +37,83 @@ public record ModelConfig(
         float normEpsilon,
         boolean tiedEmbeddings,
         int bosId,
-        Set<Integer> eosIds) {
+        Set<Integer> eosIds,
+        Traits traits) {
     public ModelConfig {
         eosIds = Set.copyOf(eosIds);
+    }
+
+    /** Plain Llama. */
+    public ModelConfig(
+            int hidden,
+            int intermediate,
+            int layers,
+            int heads,
+            int kvHeads,
+            int headDim,
+            int vocabulary,
+            int contextLength,
+            double ropeTheta,
+            float normEpsilon,
+            boolean tiedEmbeddings,
+            int bosId,
+            Set<Integer> eosIds) {
+        this(
+                hidden,
+                intermediate,
+                layers,
+                heads,
+                kvHeads,
+                headDim,
+                vocabulary,
+                contextLength,
+                ropeTheta,
+                normEpsilon,
+                tiedEmbeddings,
+                bosId,
+                eosIds,
+                Traits.PLAIN);
+    }
+
+    /**
+     * What sets a model apart from plain Llama.
+     *
+     * @param windows [layers] positions that attention sees, {@link Kernels#NO_WINDOW} for all;
+     *     empty if no layer has a window
+     * @param biased projections with a bias
+     * @param headNorms whether query and key heads have a norm each
+     * @param experts of each layer's mixture; 0 if it has an MLP
+     * @param expertsPerRow that compute each row
+     */
+    public record Traits(
+            RopeScaling ropeScaling,
+            List<Integer> windows,
+            Set<Projection> biased,
+            boolean headNorms,
+            int experts,
+            int expertsPerRow) {
+        public static final Traits PLAIN =
+                new Traits(RopeScaling.NONE, List.of(), Set.of(), false, 0, 0);
+
+        public Traits {
+            windows = List.copyOf(windows);
+            biased = Set.copyOf(biased);
+        }
+    }
+
+    /** How many positions a layer's attention sees, the row's own included. */
+    public int window(int layer) {
+        return traits.windows().isEmpty() ? Kernels.NO_WINDOW : traits.windows().get(layer);
+    }
+
+    /** Whether experts take the MLP's place. */
+    public boolean mixture() {
+        return traits.experts() > 0;
+    }
+
+    /** The projections a layer has besides experts. */
+    public List<Projection> projections() {
+        return mixture() ? Projection.ATTENTION : Projection.ALL;
     }
 
     /** Width of the concatenated query heads. */

@@ -548,8 +548,8 @@ abstract class KernelsContract {
             Activation second = k.sharing(first, mlp);
             Activation inner = k.activation(count, s.mlp, down);
             k.normalize(rows, hidden, norm, 1e-5f, first);
-            k.projectQkv(rows, first, l[0], l[1], l[2], 0, rope, cache, queries);
-            k.attend(rows, queries, cache, 0, attended);
+            k.projectQkv(rows, first, l[0], l[1], l[2], 0, null, rope, cache, queries);
+            k.attend(rows, queries, cache, 0, Kernels.NO_WINDOW, attended);
             k.projectAdd(rows, attended, l[3], 0, LowRank.O, hidden);
             k.normalize(rows, hidden, norm, 1e-5f, second);
             k.gateUp(rows, second, l[4], l[5], 0, inner);
@@ -606,11 +606,12 @@ abstract class KernelsContract {
                         kernels.load(layer.w[1]),
                         kernels.load(layer.w[2]),
                         0,
+                        null,
                         Rope.of(300, s.headDim, 10_000),
                         cache,
                         queries);
                 Activation attended = kernels.activation(rowCount, s.queries(), null);
-                kernels.attend(rows, queries, cache, 0, attended);
+                kernels.attend(rows, queries, cache, 0, Kernels.NO_WINDOW, attended);
                 float[] plain = kernels.readPlain(attended, rowCount);
                 System.arraycopy(plain, 0, out, cuts[c] * s.queries(), plain.length);
             }
@@ -674,10 +675,11 @@ abstract class KernelsContract {
                 k.load(layer.w[1]),
                 k.load(layer.w[2]),
                 0,
+                null,
                 Rope.of(300, s.headDim, 10_000),
                 cache,
                 queries);
-        k.attend(rows, queries, cache, 0, out);
+        k.attend(rows, queries, cache, 0, Kernels.NO_WINDOW, out);
         return k.readPlain(out, count);
     }
 
