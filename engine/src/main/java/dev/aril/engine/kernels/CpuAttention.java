@@ -87,7 +87,7 @@ final class CpuAttention {
                 }
             }
         }
-        if (cache.shape.quantized()) {
+        if (cache.shape.rotated()) {
             for (int r = 0; r < rows; r++) {
                 for (int g = 0; g < group; g++) {
                     int at = ((firstRow + r) * heads + kvHead * group + g) * headDim;

@@ -402,7 +402,7 @@ public final class CpuKernels extends HostKernels {
 
     private static void turn(CpuKvCache kv, Rope rope, float[] x, int at, int position) {
         rope.turn(x, at, position);
-        if (kv.shape.quantized()) {
+        if (kv.shape.rotated()) {
             Lanes.hadamard(x, at, rope.headDim());
         }
     }

@@ -251,7 +251,7 @@ public final class CudaKernels implements Kernels {
             return new DeviceActivation(rows, capacity, columns, null, plain, 0, planes, 0);
         }
         require(columns % GROUP == 0, "the width of a quantized layer's input", "of 128", columns);
-        check(spec.group(), spec.outliers());
+        check(spec);
         long codes = memory.allocate(CudaGemm.codeBytes(capacity, columns));
         return new DeviceActivation(rows, capacity, columns, spec, plain, codes, 0, order(spec));
     }
@@ -271,6 +271,15 @@ public final class CudaKernels implements Kernels {
         if (!met) {
             throw new IllegalArgumentException(
                     what + " must be a multiple " + multiple + " on the GPU, not " + value);
+        }
+    }
+
+    private static void check(InputSpec spec) {
+        check(spec.group(), spec.outliers());
+        if (spec.bits() != 4 || !spec.rotated()) {
+            throw new IllegalArgumentException(
+                    "the GPU kernels take 4-bit activations in rotated groups; this recipe runs on"
+                            + " the CPU: serve it with --aril.device=cpu or import another one");
         }
     }
 
@@ -296,7 +305,7 @@ public final class CudaKernels implements Kernels {
                     "plain and quantized layers cannot share an input's memory");
         }
         if (spec != null) {
-            check(spec.group(), spec.outliers());
+            check(spec);
         }
         return new DeviceActivation(
                 own.rows(),
@@ -385,6 +394,11 @@ public final class CudaKernels implements Kernels {
         if (shape.headDim() != 64 && shape.headDim() != 128) {
             throw new IllegalArgumentException(
                     "head_dim must be 64 or 128 on the GPU, not " + shape.headDim());
+        }
+        if (shape.format() == KvFormat.INT4_BEFORE_ROPE) {
+            throw new IllegalArgumentException(
+                    "keys cached before RoPE (recipe atom) are not read on the GPU: run this model"
+                            + " on the CPU, or import it with the recipe w4a4");
         }
         return new DeviceCache(shape, memory.allocate(DeviceCache.bytes(shape)));
     }

@@ -313,7 +313,7 @@ public final class ReferenceKernels extends HostKernels {
     }
 
     private static void rotate(KvShape shape, float[] x, int at) {
-        if (shape.quantized()) {
+        if (shape.rotated()) {
             Hadamard.apply(x, at, shape.headDim());
         }
     }

@@ -108,7 +108,7 @@ abstract class KernelsContract {
         }
         java.util.Collections.shuffle(order, random);
         int[] permutation = order.stream().mapToInt(i -> i).toArray();
-        return new InputSpec(shuffled ? permutation : null, GROUP, 128, 0.95f);
+        return new InputSpec(shuffled ? permutation : null, GROUP, 128, 4, 0.95f, true);
     }
 
     private LowRank pair(int rank, int in, int out) {
@@ -537,7 +537,8 @@ abstract class KernelsContract {
 
         float[] run(Kernels k, Mix mix, float[] x, int from, int count) {
             Linear[] l = Arrays.stream(w).map(k::load).toArray(Linear[]::new);
-            KvCache cache = k.allocate(new KvShape(1, 12, s.kvHeads, s.headDim, quantized));
+            KvCache cache =
+                    k.allocate(new KvShape(1, 12, s.kvHeads, s.headDim, KvFormat.of(quantized)));
             Rope rope = Rope.of(64, s.headDim, 10_000);
             Rows rows = mix.rows(k, from, count);
             Matrix hidden = k.matrix(count, s.hidden);
@@ -579,7 +580,12 @@ abstract class KernelsContract {
             int[] cuts = i == 0 ? new int[] {0, count} : pieces;
             KvCache cache =
                     kernels.allocate(
-                            new KvShape(1, blocks.length, s.kvHeads, s.headDim, quantized));
+                            new KvShape(
+                                    1,
+                                    blocks.length,
+                                    s.kvHeads,
+                                    s.headDim,
+                                    KvFormat.of(quantized)));
             float[] out = new float[count * s.queries()];
             for (int c = 0; c + 1 < cuts.length; c++) {
                 int rowCount = cuts[c + 1] - cuts[c];
@@ -664,7 +670,8 @@ abstract class KernelsContract {
         Matrix hidden = k.matrix(count, s.hidden);
         k.write(hidden, x);
         Matrix queries = k.matrix(count, s.queries());
-        KvCache cache = k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, layer.quantized));
+        KvCache cache =
+                k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, KvFormat.of(layer.quantized)));
         Activation in = k.activation(count, s.hidden, layer.attention);
         Activation out = k.activation(count, s.queries(), layer.output);
         k.normalize(rows, hidden, layer.norm, 1e-5f, in);
