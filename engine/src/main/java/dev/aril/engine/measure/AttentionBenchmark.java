@@ -5,6 +5,7 @@ import dev.aril.engine.kernels.Kernels.Activation;
 import dev.aril.engine.kernels.Kernels.KvCache;
 import dev.aril.engine.kernels.Kernels.Linear;
 import dev.aril.engine.kernels.Kernels.Matrix;
+import dev.aril.engine.kernels.KvFormat;
 import dev.aril.engine.kernels.KvShape;
 import dev.aril.engine.kernels.Rope;
 import dev.aril.engine.kernels.Rows;
@@ -95,7 +96,7 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
 
     private KvShape shape(int layers, int sequences, int length, int kvHeads) {
         int blocks = (length + Kernels.BLOCK_TOKENS - 1) / Kernels.BLOCK_TOKENS;
-        return new KvShape(layers, sequences * blocks, kvHeads, width, true);
+        return new KvShape(layers, sequences * blocks, kvHeads, width, KvFormat.INT4_ROTATED);
     }
 
     private Filled fill(KvShape shape, int sequences, int length) {

@@ -78,7 +78,12 @@ public final class DecoderLayer implements AutoCloseable {
         private @Nullable InputSpec spec(int @Nullable [] order) {
             return recipe.quantized()
                     ? new InputSpec(
-                            order, recipe.group(), recipe.outliers(), recipe.activationClip())
+                            order,
+                            recipe.group(),
+                            recipe.outliers(),
+                            recipe.activationBits(),
+                            recipe.activationClip(),
+                            recipe.rotated())
                     : null;
         }
 

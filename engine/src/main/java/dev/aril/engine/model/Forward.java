@@ -118,11 +118,7 @@ public final class Forward implements StepRunner {
     private static KvShape kvBlock(WeightSource weights) {
         ModelConfig config = weights.config();
         return new KvShape(
-                config.layers(),
-                1,
-                config.kvHeads(),
-                config.headDim(),
-                weights.recipe().quantized());
+                config.layers(), 1, config.kvHeads(), config.headDim(), weights.recipe().cache());
     }
 
     /** Bytes that one block of a model's KV cache takes. */

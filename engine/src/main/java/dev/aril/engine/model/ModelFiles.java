@@ -40,7 +40,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
                     "special_tokens_map.json",
                     "chat_template.jinja");
 
-    private static final int FORMAT = 2;
+    private static final int FORMAT = 3;
     private static final String HEADER = "aril.json";
     private static final String WEIGHTS = "weights.safetensors";
     private static final JsonMapper JSON = JsonMapper.shared();

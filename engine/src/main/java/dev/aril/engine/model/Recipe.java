@@ -1,5 +1,7 @@
 package dev.aril.engine.model;
 
+import dev.aril.engine.kernels.KvFormat;
+
 /**
  * How a model's numbers are held.
  *
@@ -8,15 +10,26 @@ package dev.aril.engine.model;
  *     bf16 weights, FP32 activations and an unquantized cache otherwise
  * @param group channels that share a scale
  * @param outliers channels in INT8
+ * @param activationBits of the regular groups' activations: 4 or 8
  * @param activationClip share of an activation group's largest magnitude that its range covers
+ * @param rotated a Hadamard rotation inside each regular group
+ * @param cache how keys and values are held
  */
 public record Recipe(
-        String name, boolean quantized, int group, int outliers, float activationClip) {
+        String name,
+        boolean quantized,
+        int group,
+        int outliers,
+        int activationBits,
+        float activationClip,
+        boolean rotated,
+        KvFormat cache) {
     /** The default: Atom (arXiv 2310.19102) with a Hadamard rotation inside each INT4 group. */
-    public static final Recipe W4A4 = new Recipe("w4a4", true, 128, 128, 0.95f);
+    public static final Recipe W4A4 =
+            new Recipe("w4a4", true, 128, 128, 4, 0.95f, true, KvFormat.INT4_ROTATED);
 
     /** The control. */
-    public static final Recipe BF16 = new Recipe("bf16", false, 0, 0, 1);
+    public static final Recipe BF16 = new Recipe("bf16", false, 0, 0, 32, 1, false, KvFormat.FLOAT);
 
     /**
      * @throws IllegalArgumentException naming the recipes there are

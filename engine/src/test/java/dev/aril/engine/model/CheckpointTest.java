@@ -115,7 +115,8 @@ class CheckpointTest {
             int at = 0;
             short[] whole = checkpoint.head().bits();
             for (short[] piece : pieces) {
-                assertThat(piece).isEqualTo(java.util.Arrays.copyOfRange(whole, at, at + piece.length));
+                assertThat(piece)
+                        .isEqualTo(java.util.Arrays.copyOfRange(whole, at, at + piece.length));
                 at += piece.length;
             }
             assertThat(at).isEqualTo(whole.length);
@@ -199,8 +200,7 @@ class CheckpointTest {
         "llama-2, model.layers.0.input_layernorm.weight",
         "llama-linear, model.layers.1.self_attn.o_proj.bias"
     })
-    void namesATensorThatIsMissingOrOfAnotherShape(String name, String tensor)
-            throws IOException {
+    void namesATensorThatIsMissingOrOfAnotherShape(String name, String tensor) throws IOException {
         Path folder = single(name);
         Path file = folder.resolve("model.safetensors");
         Map<String, Tensor> all = read(file);

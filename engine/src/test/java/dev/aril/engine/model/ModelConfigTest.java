@@ -73,7 +73,18 @@ class ModelConfigTest {
         assertThat(ModelConfig.parse(llama()))
                 .isEqualTo(
                         new ModelConfig(
-                                256, 512, 4, 4, 2, 64, 1000, 2048, 500_000, 1e-5f, false, 1,
+                                256,
+                                512,
+                                4,
+                                4,
+                                2,
+                                64,
+                                1000,
+                                2048,
+                                500_000,
+                                1e-5f,
+                                false,
+                                1,
                                 Set.of(2, 3)));
     }
 
@@ -145,7 +156,8 @@ class ModelConfigTest {
     void readsQwen3AndMixtral() {
         ModelConfig qwen = with(of("qwen3"), "attention_bias", "true");
         assertThat(qwen.traits().headNorms()).isTrue();
-        assertThat(qwen.traits().biased()).containsExactlyInAnyOrderElementsOf(Projection.ATTENTION);
+        assertThat(qwen.traits().biased())
+                .containsExactlyInAnyOrderElementsOf(Projection.ATTENTION);
         ObjectNode mixtral =
                 of("mixtral").put("num_local_experts", 4).put("num_experts_per_tok", 3);
         ModelConfig config = ModelConfig.parse(mixtral.put("sliding_window", 32));
@@ -163,6 +175,7 @@ class ModelConfigTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '`',
             value = {
                 "rope_scaling | {'type':'linear','factor':4.0}",
                 "rope_scaling | {'rope_type':'linear','factor':4}",
@@ -195,6 +208,7 @@ class ModelConfigTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '`',
             value = {
                 "{'type':'yarn','factor':4.0}                                    | rope_scaling.type",
                 "{'rope_type':'longrope','short_factor':[1],'long_factor':[1]}   | rope_type",
