@@ -1,6 +1,6 @@
 // attention: rows' heads over their own sequences' caches, up to the rows' positions; a list of (row, chunk) items.
 //
-//   s[p] = q · k[p] / sqrt(D)      for p = 0 .. positions[i]
+//   s[p] = q · k[p] / sqrt(D)      for p = max(0, positions[i] - window + 1) .. positions[i]
 //   o = sum_p e^(s[p] - max s) v[p] / sum_p e^(s[p] - max s)
 //
 // What is stored of each row, head and chunk of 256 positions is its maximum, sum and mix: attention_merge joins them. How a
@@ -35,6 +35,8 @@ struct AttendArgs {
     Cache cache;
     int heads;
     float scale;  // of a plain cache's scores: log2(e) / sqrt(D)
+    int window;   // positions a row sees, its own the last; INT_MAX for all
+    int unused;
 };
 
 // A thread block's items in turn: heads fastest, counted on without dividing.
@@ -60,6 +62,12 @@ struct Cursor {
             item++;
         }
     }
+
+    __device__ __forceinline__ void advance(int steps) {
+        const int ahead = unit + steps * unitStep;
+        item += steps * itemStep + ahead / units;
+        unit = ahead % units;
+    }
 };
 
 __device__ __forceinline__ Item load(const Item* items, const Cursor& at) {
@@ -73,9 +81,36 @@ __device__ __forceinline__ Item load(const Item* items, const Cursor& at) {
     return item;
 }
 
+// The next item with a position that its row sees, from this one on, by all lanes of a warp; returns how many of the item's
+// positions come before that.
+__device__ __forceinline__ int seek(const AttendArgs& a, Cursor& at) {
+    if (a.window == INT_MAX) {
+        return 0;
+    }
+    while (at.valid()) {
+        Cursor own = at;
+        own.advance(threadIdx.x & 31);
+        int before = 0;
+        bool seen = !own.valid();
+        if (!seen) {
+            const Item item = load(a.items, own);
+            before = max(first_seen(__ldcg(a.cache.positions + item.row), a.window) - item.chunk * kChunk, 0);
+            seen = before < item.count;
+        }
+        const unsigned found = __ballot_sync(kAllLanes, seen);
+        const int steps = found == 0 ? 32 : __ffs(found) - 1;
+        at.advance(steps);
+        if (found != 0) {
+            return __shfl_sync(kAllLanes, before, steps);
+        }
+    }
+    return 0;
+}
+
 // What the warps that compute are told of an item.
 struct Work {
     int count;      // positions; 0 for no more work
+    int before;     // of them that the row does not see
     int firstHead;  // of the query heads
     int columns;    // query heads
     int slot;
@@ -112,6 +147,7 @@ __device__ __forceinline__ void bring(const AttendArgs& a, DecodeShared<D>& s, u
     const int sets = (group + 7) / 8;  // of query heads of a key head
     Cursor at(__ldcg(&a.step->items), a.cache.heads * sets);
     const uint8_t* cache = static_cast<const uint8_t*>(a.cache.values);
+    int before = seek(a, at);
     Item item = load(a.items, at);
     int page = lane * kBlockTokens < item.count ? __ldcg(a.cache.blocks + item.table + lane) : 0;
     for (int n = 0;; n++) {
@@ -119,6 +155,7 @@ __device__ __forceinline__ void bring(const AttendArgs& a, DecodeShared<D>& s, u
         const int set = sets == 1 ? 0 : at.unit % sets;
         const int keyHead = sets == 1 ? at.unit : at.unit / sets;
         work.count = item.count;
+        work.before = before;
         work.firstHead = keyHead * group + set * 8;
         work.columns = min(group - set * 8, 8);
         work.slot = at.item;
@@ -161,6 +198,7 @@ __device__ __forceinline__ void bring(const AttendArgs& a, DecodeShared<D>& s, u
         fetch<Shared::kValueBytes, Shared::kValueBytes>(shared_place(s.values), run + Run<D>::kValues, settled, pages, valuesHere);
         fetch_end(valuesHere);
         at.advance();
+        before = seek(a, at);
         item = load(a.items, at);
         page = lane * kBlockTokens < item.count ? __ldcg(a.cache.blocks + item.table + lane) : 0;
     }
@@ -260,6 +298,16 @@ __device__ __forceinline__ void compute(const AttendArgs& a, DecodeShared<D>& s,
 #pragma unroll
                     for (int i = 0; i < 4; i++) {
                         x[p][i] = p * kBlockTokens + g + i / 2 * 8 < rest ? x[p][i] : -INFINITY;
+                    }
+                }
+            }
+            const int hidden = work.before - warp * kPart;
+            if (hidden > 0) {
+#pragma unroll
+                for (int p = 0; p < kPartPages; p++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        x[p][i] = p * kBlockTokens + g + i / 2 * 8 >= hidden ? x[p][i] : -INFINITY;
                     }
                 }
             }
@@ -418,6 +466,7 @@ __device__ __forceinline__ void attention_plain(const AttendArgs& a) {
         return;
     }
     const int length = a.cache.positions[row] + 1;
+    const int seen = first_seen(length - 1, a.window);
     const size_t out = (size_t)a.joins[row].slot * a.heads + head * group;
     for (int h0 = 0; h0 < group; h0 += G) {
         // queries; heads past the group's end are zero
@@ -432,7 +481,7 @@ __device__ __forceinline__ void attention_plain(const AttendArgs& a) {
         for (int h = 0; h < G; h++) {
             most[h] = -INFINITY;
         }
-        for (int first = 0; first < length; first += kChunk) {
+        for (int first = seen / kChunk * kChunk; first < length; first += kChunk) {
             const int count = min(kChunk, length - first);
             if (threadIdx.x * kBlockTokens < count) {
                 runs[threadIdx.x] = static_cast<const float*>(a.cache.values) +
@@ -460,7 +509,7 @@ __device__ __forceinline__ void attention_plain(const AttendArgs& a) {
                 }
 #pragma unroll
                 for (int h = 0; h < G; h++) {
-                    weights[h][p] = p < count ? x[h] * a.scale : -INFINITY;
+                    weights[h][p] = p < count && first + p >= seen ? x[h] * a.scale : -INFINITY;
                 }
             }
             __syncthreads();

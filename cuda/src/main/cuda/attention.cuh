@@ -10,6 +10,9 @@
 // Products with integers are mma.m16n8k16: positions, or channels, are its rows, queries its columns; 16 channels, or
 // a page's positions, are summed at once, in order.
 //
+// A row with a window sees its last `window` positions. Those before it are in no chunk or part that is begun, or weigh exactly
+// 0 in it, and a part or chunk of nothing but such would change no bit: so the window's place within a chunk does not matter.
+//
 // Positions past a row's own weigh exactly 0; whatever the cache's memory holds there is never an operand that 0 does not
 // silence.
 #pragma once
@@ -38,6 +41,9 @@ struct RowTile {
     int position;  // of the first
     int table;     // where in blocks the sequence's pages begin
 };
+
+// The first position that a row sees.
+__device__ __forceinline__ int first_seen(int position, int window) { return max(position - window + 1, 0); }
 
 // A row's slots.
 struct Join {

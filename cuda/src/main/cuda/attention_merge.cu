@@ -7,6 +7,8 @@
 //   mixed  [slots, heads, D] float;  stats  [slots, heads] float2 (maximum, sum);  joins  [rows] first slot, count
 //   out    Input                                plain x, and codes or planes
 //
+// Slots of chunks before a row's window hold nothing and are not read.
+//
 // A warp joins a head, then encodes a group, whose channels it reads from the shared memory of the thread block or, for few
 // rows, of a cluster of eight, each with an eighth of the heads and of the groups. A cluster takes about 60 ns to launch.
 //
@@ -25,9 +27,12 @@ struct MergeArgs {
     const Join* joins;
     const float* mixed;
     const float2* stats;
+    const int* positions;  // [rows]
     Input out;
     int heads;
     int rotated;  // undo the rotation of the values; 0 for a plain cache, whose rows have one slot each
+    int window;   // positions a row sees; INT_MAX for all
+    int unused;
 };
 
 template <int N>
@@ -154,6 +159,11 @@ __device__ __forceinline__ void attention_merge(const MergeArgs& a) {
     {
         const int2 both = __ldcg(reinterpret_cast<const int2*>(a.joins) + row);
         slots = {both.x, a.rotated ? both.y : 1};
+        if (slots.count > 1) {
+            const int before = first_seen(__ldcg(a.positions + row), a.window) / kChunk;
+            slots.slot += before;
+            slots.count -= before;
+        }
     }
 
     // where a group's four channels of this lane lie in the shared memory of all blocks

@@ -24,7 +24,7 @@ struct PrefillArgs {
     float2* stats;
     Cache cache;
     int heads;
-    int unused;
+    int window;  // positions a row sees, its own the last; INT_MAX for all
 };
 
 #if defined(ARIL_HOPPER) || !defined(__CUDA_ARCH__)
@@ -77,6 +77,7 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
     }
     const int last = tile.position + tile.rows - 1;
     const int parts = last / kPart + 1;
+    const int firstPart = first_seen(tile.position, a.window) / kPart;
 
     const uint8_t* cache = static_cast<const uint8_t*>(a.cache.values);
     auto fetch_part = [&](int part) {
@@ -95,7 +96,7 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
     __syncthreads();
     begin_dependent();
     if (warp == 0) {
-        fetch_part(0);
+        fetch_part(firstPart);
     }
 
     // B operands: columns' channels
@@ -118,6 +119,7 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
         }
     }
     // the same of the whole warp
+    const int warpSeen = first_seen(tile.position + warp * 16 / width, a.window);
     const int warpFirst = tile.position + warp * 16 / width;
     const int warpLast = min(tile.position + (warp * 16 + 15) / width, last);
     const bool idle = warpFirst > last;
@@ -137,7 +139,7 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
         const uint8_t* run = s.runs[warp];
         const __half2* scales = reinterpret_cast<const __half2*>(run + Run<D>::kScales);
         const int there = last + 1 - (part * kPart + warp * kBlockTokens);  // positions of the page that are written
-        fetch_wait(barrier, part & 1);
+        fetch_wait(barrier, (part - firstPart) & 1);
         __half2 less[4];
         less_of_keys(scales, g, less);
 #pragma unroll
@@ -165,9 +167,9 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
             s.scales[part % kBuffers][warp * kBlockTokens + lane] = scale_of(scales[lane], scales[kBlockTokens + lane], lane < there);
         }
     };
-    widen_part(0);
+    widen_part(firstPart);
 
-    for (int part = 0; part < parts; part++) {
+    for (int part = firstPart; part < parts; part++) {
         __syncthreads();
         if (warp == 0 && part + 1 < parts) {
             fetch_part(part + 1);
@@ -176,7 +178,7 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
         const auto& values = s.values[part % kBuffers];
         const auto& scales = s.scales[part % kBuffers];
         const int base = part * kPart;
-        if (!idle && base <= warpLast) {
+        if (!idle && base <= warpLast && base + kPart > warpSeen) {
             // scores
             float x[kPartPages][kSets][4] = {};
 #pragma unroll
@@ -217,6 +219,19 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
 #pragma unroll
                         for (int c = 0; c < kSets; c++) {
                             x[p][c][i] = position <= limit[c][i % 2] ? x[p][c][i] : -INFINITY;
+                        }
+                    }
+                }
+            }
+            if (base < warpLast - a.window + 1) {
+#pragma unroll
+                for (int p = 0; p < kPartPages; p++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        const int position = base + p * kBlockTokens + g + i / 2 * 8;
+#pragma unroll
+                        for (int c = 0; c < kSets; c++) {
+                            x[p][c][i] = position > limit[c][i % 2] - a.window ? x[p][c][i] : -INFINITY;
                         }
                     }
                 }
@@ -290,7 +305,7 @@ __device__ __forceinline__ void attention_prefill(const PrefillArgs& a) {
 #pragma unroll
                 for (int i = 0; i < kTiles; i++) {
                     float4& place = s.older[c * kTiles + i][threadIdx.x];
-                    float4 older = part < kChunk / kPart ? make_float4(0, 0, 0, 0) : place;
+                    float4 older = part / (kChunk / kPart) == firstPart / (kChunk / kPart) ? make_float4(0, 0, 0, 0) : place;
                     older.x = joined(joint[0], older.x, o[c][i][0]);
                     older.y = joined(joint[1], older.y, o[c][i][1]);
                     older.z = joined(joint[0], older.z, o[c][i][2]);

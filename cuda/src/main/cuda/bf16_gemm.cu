@@ -9,6 +9,7 @@
 // a row's bits depend neither on the other rows nor on the tile's width.
 //
 // Launch     bf16_gemm_T for T = 8, 16, 32, 64 tokens: grid (tiles of all slices, ceil(rows / T)), block 256
+//            bf16_experts_T: grid (the same, tiles of T pairs or more), block 256
 // Requires   columns % 64 == 0; sm_80 (mma.m16n8k16.bf16)
 // Bound      |y - reference| <= 2^-23 (3 columns / 128 + 8) sum_k |x * w|
 // Reference  ReferenceKernels.project      Test  KernelsContract.logitsOfTheRowsAskedFor
@@ -24,16 +25,13 @@ __device__ __forceinline__ void mma_bf16(float (&c)[4], uint32_t a0, uint32_t a1
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-template <int kTokens>
-__device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
+// tile: of 16 outputs; row_of(token) is its row of the input, store(token, output, y) is called for every sum.
+template <int kTokens, typename R, typename F>
+__device__ __forceinline__ void product(const GemmArgs& a, const Slice& slice, int tile, const R& row_of, const F& store) {
     constexpr int kTiles = kTokens / 8;
     constexpr int kPasses = kTokens >= 16 ? kTokens / 16 : 1;
     __shared__ float sums[kWarps][kTokens][kPitch];
 
-    begin_dependent();
-    const Slice& slice = a.slices[slice_of(a, blockIdx.x)];
-    const int tile = blockIdx.x - slice.firstTile;
-    const int row0 = blockIdx.y * kTokens;
     const int warp = threadIdx.x / 32;
     const int lane = threadIdx.x & 31;
     const int quad = lane / 4;
@@ -43,6 +41,11 @@ __device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
     const __nv_bfloat16* top = weights + (size_t)min(tile * kRowsOfTile + quad, slice.out - 1) * a.columns;
     const __nv_bfloat16* low = weights + (size_t)min(tile * kRowsOfTile + quad + 8, slice.out - 1) * a.columns;
     const size_t plane = (size_t)a.capacity * a.columns;
+    int rows[kTiles];
+#pragma unroll
+    for (int i = 0; i < kTiles; i++) {
+        rows[i] = row_of(i * 8 + quad);
+    }
 
     float c[kTiles][4] = {};
     for (int k = warp * 64; k < a.columns; k += kWarps * 64) {
@@ -52,8 +55,7 @@ __device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
         const uint4 q1 = reinterpret_cast<const uint4*>(low + k)[1];
 #pragma unroll
         for (int i = 0; i < kTiles; i++) {
-            const int row = min(row0 + i * 8 + quad, a.rows - 1);
-            const __nv_bfloat16* x = a.planes + (size_t)row * a.columns + k + t * 16;
+            const __nv_bfloat16* x = a.planes + (size_t)rows[i] * a.columns + k + t * 16;
 #pragma unroll
             for (int part = 2; part >= 0; part--) {
                 const uint4 y0 = reinterpret_cast<const uint4*>(x + part * plane)[0];
@@ -76,23 +78,60 @@ __device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
     const int n = threadIdx.x & 15;
     const int m = threadIdx.x / 16;
     const int output = tile * kRowsOfTile + n;
+    const float bias = bias_of(slice, output);
     if (m < kTokens && output < slice.out) {
 #pragma unroll
         for (int p = 0; p < kPasses; p++) {
-            const int row = row0 + p * 16 + m;
-            if (row < a.rows) {
-                float total = 0;
+            float total = 0;
 #pragma unroll
-                for (int w = 0; w < kWarps; w++) {
-                    total += sums[w][p * 16 + m][n];
-                }
-                finish(a, slice, row, output, total);
+            for (int w = 0; w < kWarps; w++) {
+                total += sums[w][p * 16 + m][n];
             }
+            store(p * 16 + m, output, total + bias);
         }
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) bf16_gemm_8(const __grid_constant__ GemmArgs a) { bf16_gemm<8>(a); }
-extern "C" __global__ void __launch_bounds__(256) bf16_gemm_16(const __grid_constant__ GemmArgs a) { bf16_gemm<16>(a); }
-extern "C" __global__ void __launch_bounds__(256) bf16_gemm_32(const __grid_constant__ GemmArgs a) { bf16_gemm<32>(a); }
-extern "C" __global__ void __launch_bounds__(256) bf16_gemm_64(const __grid_constant__ GemmArgs a) { bf16_gemm<64>(a); }
+template <int kTokens>
+__device__ __forceinline__ void bf16_gemm(const GemmArgs& a) {
+    begin_dependent();
+    const Slice& slice = a.slices[slice_of(a, blockIdx.x)];
+    const int row0 = blockIdx.y * kTokens;
+    const auto row_of = [&](int token) { return min(row0 + token, a.rows - 1); };
+    product<kTokens>(a, slice, blockIdx.x - slice.firstTile, row_of, [&](int token, int output, float y) {
+        if (row0 + token < a.rows) {
+            finish(a, slice, row0 + token, output, y);
+        }
+    });
+}
+
+template <int kTokens>
+__device__ __forceinline__ void bf16_experts(const ExpertArgs& a) {
+    begin_dependent();
+    if (blockIdx.y >= __ldcg(a.tileCount)) {
+        return;
+    }
+    const int4 of = __ldcg(reinterpret_cast<const int4*>(a.tiles) + blockIdx.y);
+    const ExpertTile own = {of.x, of.y, of.z, 0};
+    const int s = slice_of(a.gemm, blockIdx.x);
+    Slice slice = a.gemm.slices[s];
+    slice.weights = a.weights[(own.expert * a.gemm.count + s) * 2];
+    const auto row_of = [&](int token) {
+        const int pair = own.first + min(token, own.count - 1);
+        return a.rows == nullptr ? pair : __ldcg(a.rows + pair);
+    };
+    product<kTokens>(a.gemm, slice, blockIdx.x - slice.firstTile, row_of, [&](int token, int output, float y) {
+        if (token < own.count) {
+            slice.y[(size_t)(own.first + token) * slice.out + output] = y;
+        }
+    });
+}
+
+#define GEMM(T)                                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256) bf16_gemm_##T(const __grid_constant__ GemmArgs a) { bf16_gemm<T>(a); } \
+    extern "C" __global__ void __launch_bounds__(256) bf16_experts_##T(const __grid_constant__ ExpertArgs a) { bf16_experts<T>(a); }
+
+GEMM(8)
+GEMM(16)
+GEMM(32)
+GEMM(64)

@@ -113,7 +113,7 @@ struct Input {
     int columns;
     int capacity;  // rows there is memory for
     float clip;
-    int unused;
+    int eight;  // the regular groups' codes are INT8 too
 };
 
 // One group of a row, 4 consecutive values a lane, to its codes and scale.
@@ -129,17 +129,18 @@ __device__ __forceinline__ void quantize_group(const Input& in, int row, int g, 
         most = fmaxf(most, fabsf(x[i]));
     }
     most = warp_max_positive(most);
-    const float scale = outlier ? most / 127.0f : most * in.clip / 7.0f;
+    const bool wide = outlier || in.eight;
+    const float scale = outlier ? most / 127.0f : most * in.clip / (in.eight ? 127.0f : 7.0f);
     const float inverse = 1.0f / scale;
-    const float low = outlier ? -127.0f : -8.0f;
-    const float high = outlier ? 127.0f : 7.0f;
+    const float low = wide ? -127.0f : -8.0f;
+    const float high = wide ? 127.0f : 7.0f;
     int8_t code[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         const float rounded = x[i] * inverse + kRound - kRound;
         const int integer = (int)fminf(fmaxf(rounded, low), high);
 #ifdef ARIL_HOPPER
-        code[i] = (int8_t)(outlier || integer >= 0 ? integer : 0x80 | -integer);
+        code[i] = (int8_t)(wide || integer >= 0 ? integer : 0x80 | -integer);
 #else
         code[i] = (int8_t)integer;
 #endif

@@ -7,6 +7,7 @@ struct Slice {
     const void* weights;
     const void* outliers;  // INT4 only
     float* y;              // [rows, out]
+    const float* bias;     // [out], or null
     int out;
     int firstTile;  // tiles of the slices before
 };
@@ -21,8 +22,27 @@ struct GemmArgs {
     int capacity;  // rows there is memory for
     int add;  // y += instead of y =
     int tiles;  // of all slices
+    int eight;  // activations of 8 bits: what int4_gemm needs to know; int4_wgmma's kernels are two
     int firstTile;  // of a launch of int4_wgmma_wide: pairs of tiles by 128 rows
     int endTile;
+};
+
+// Consecutive pairs of one expert, a tile of a product: experts.cu.
+struct ExpertTile {
+    int expert;
+    int first;  // pair
+    int count;  // pairs
+    int unused;
+};
+
+// A layer's experts: products of pairs (a row and an expert it chose) that read rows of one input, each with its expert's
+// weights; y is [pairs, out].
+struct ExpertArgs {
+    GemmArgs gemm;               // slices' weights are not read
+    const ExpertTile* tiles;
+    const int* tileCount;
+    const int* rows;             // [pairs] of the input; null where pairs are its rows
+    const void* const* weights;  // [experts][slices][2] weights, outliers
 };
 
 __device__ __forceinline__ int slice_of(const GemmArgs& a, int tile) {
@@ -33,6 +53,12 @@ __device__ __forceinline__ int slice_of(const GemmArgs& a, int tile) {
     return s;
 }
 
+// An output's bias, added to its product before that meets anything else; -0 changes no sum.
+__device__ __forceinline__ float bias_of(const Slice& slice, int n) {
+    return slice.bias == nullptr || n >= slice.out ? -0.0f : __ldg(slice.bias + n);
+}
+
+// y: with its bias.
 __device__ __forceinline__ void finish(const GemmArgs& a, const Slice& slice, int row, int n, float y) {
     float* to = slice.y + (size_t)row * slice.out + n;
     *to = a.add ? *to + y : y;

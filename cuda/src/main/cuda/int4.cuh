@@ -25,6 +25,7 @@
 // bits below the largest term (tried on an H200 with 3 * 10^8 sums, the largest ones among them). In a word of weights
 // the low nibble's magnitude is bits 0 .. 2 of a byte and its sign bit 7; the high one's bits 4 .. 6 and bit 3 of the next
 // byte, so that a rotation by 4 puts them in the same places. Elsewhere both are two's complement; outliers are INT8 everywhere.
+// Activations of 8 bits are INT8 everywhere, and their weights, stored the same, become INT8 in registers.
 #pragma once
 
 #include "gemm.cuh"
@@ -54,6 +55,15 @@ __device__ __forceinline__ uint32_t low_nibbles(uint32_t word) { return (word <<
 __device__ __forceinline__ uint32_t high_nibbles(uint32_t word) { return word & 0xF0F0F0F0u; }
 #endif
 
+// With activations of 8 bits a regular group's codes are INT8 too, and so are its weights' operands: integers on compute
+// capability 9.0, elsewhere as they are.
+constexpr float kUnitsOfEight =
+#ifdef ARIL_HOPPER
+    1.0f;
+#else
+    kUnits;
+#endif
+
 // The A operands of a group's four steps.
 __device__ __forceinline__ void operands(const uint4& top, const uint4& low, uint32_t (&x)[16]) {
     const uint32_t p[4] = {top.x, top.y, top.z, top.w};
@@ -65,6 +75,17 @@ __device__ __forceinline__ void operands(const uint4& top, const uint4& low, uin
         x[4 * s + 2] = high_nibbles(p[s]);
         x[4 * s + 3] = high_nibbles(q[s]);
     }
+}
+
+// The same for activations of 8 bits.
+__device__ __forceinline__ void operands_of_eight(const uint4& top, const uint4& low, uint32_t (&x)[16]) {
+    operands(top, low, x);
+#ifdef ARIL_HOPPER
+#pragma unroll
+    for (uint32_t& codes : x) {
+        codes = integers(codes);
+    }
+#endif
 }
 
 // The same of the outlier group; from: this lane's first.
@@ -79,11 +100,11 @@ __device__ __forceinline__ void outlier_operands(const uint4* from, uint32_t (&x
     }
 }
 
-// The scales of a lane's two outputs, for sums of a regular group's operands.
-__device__ __forceinline__ float2 output_scales(const void* record, int warp, int quad) {
+// The scales of a lane's two outputs, for sums of a regular group's operands in those units.
+__device__ __forceinline__ float2 output_scales(const void* record, int warp, int quad, float units) {
     const __half2 both = reinterpret_cast<const __half2*>(static_cast<const char*>(record) + kOutputs * kGroup / 2)[warp * 8 + quad];
     const float2 wide = __half22float2(both);
-    return make_float2(wide.x * kUnits, wide.y * kUnits);
+    return make_float2(wide.x * units, wide.y * units);
 }
 
 __device__ __forceinline__ float2 outlier_scales(const void* record, int warp, int quad) {

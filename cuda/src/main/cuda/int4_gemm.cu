@@ -4,9 +4,10 @@
 // memory and are added in order.
 //
 // Launch     int4_gemm_T for T = 8, 16, 32, 64 tokens: grid (tiles of 16 outputs of all slices, ceil(rows / T)), block 256
+//            int4_experts_T: grid (the same, tiles of T pairs or more), block 256
 // Requires   columns % 128 == 0, columns >= 256; capacity a multiple of 8; sm_80 (mma.m16n8k32.s8)
 // Bound      exact for given codes
-// Reference  ReferenceKernels.project      Test  KernelsContract.quantizedProjectionHasTheDefinedBits
+// Reference  ReferenceKernels.project      Test  KernelsContract.quantizedProjectionHasTheDefinedBits, mixture
 #include "int4.cuh"
 
 __device__ __forceinline__ void mma_s8(int (&c)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
@@ -17,16 +18,34 @@ __device__ __forceinline__ void mma_s8(int (&c)[4], const uint32_t* a, uint32_t 
 
 constexpr int kPitch = 20;  // of a token's 16 sums in shared memory
 
-template <int kTokens>
-__device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
+// Where a lane finds its codes and scales in a group: of token `quad` of each eight, and of tokens 2 t and 2 t + 1.
+template <int kTiles>
+struct Tokens {
+    int codes[kTiles];
+    int scales[kTiles][2];
+
+    template <typename F>
+    __device__ __forceinline__ explicit Tokens(const F& row_of) {
+        const int lane = threadIdx.x & 31;
+#pragma unroll
+        for (int i = 0; i < kTiles; i++) {
+            const int row = row_of(i * 8 + lane / 4);
+            codes[i] = row / 8 * kCodeBytes + (row % 8 * 4 + lane % 4) * 4;
+#pragma unroll
+            for (int k = 0; k < 2; k++) {
+                const int of = row_of(i * 8 + lane % 4 * 2 + k);
+                scales[i][k] = of / 8 * kCodeBytes + 8 * kGroup + of % 8 * 4;
+            }
+        }
+    }
+};
+
+// tile: of 16 outputs; store(token, output, y) is called for every sum.
+template <int kTokens, typename F>
+__device__ __forceinline__ void product(const GemmArgs& a, const Slice& slice, int tile, const Tokens<kTokens / 8>& tokens, const F& store) {
     constexpr int kTiles = kTokens / 8;
     __shared__ float parts[kRuns][kTokens][kPitch];
-
-    begin_dependent();
-    const Slice& slice = a.slices[slice_of(a, blockIdx.x)];
-    const int tile = blockIdx.x - slice.firstTile;
     const int quarter = tile % 4;
-    const int row0 = blockIdx.y * kTokens;
     const int groups = a.columns / kGroup;
     const int run = threadIdx.x / 32;
     const int lane = threadIdx.x & 31;
@@ -41,34 +60,27 @@ __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
         if (g < groups - 1) {
             const char* record = record_of(slice, tile / 4, g, groups);
             const uint4* from = reinterpret_cast<const uint4*>(record) + quarter * 64 + lane;
-            operands(from[0], from[32], x);
-            scale = output_scales(record, quarter, quad);
-#ifdef ARIL_HOPPER
-            // this GPU has better kernels: here only to be tested
-#pragma unroll
-            for (uint32_t& codes : x) {
-                codes = integers(codes);
-            }
-            scale = make_float2(scale.x / kUnits, scale.y / kUnits);
-#endif
+            // on compute capability 9.0, which has better kernels for one matrix, e4m3 becomes integers
+            operands_of_eight(from[0], from[32], x);
+            scale = output_scales(record, quarter, quad, kUnitsOfEight);
         } else {
             const char* record = outliers_of(slice, tile / 4);
             outlier_operands(reinterpret_cast<const uint4*>(record) + quarter * 128 + lane, x);
             scale = outlier_scales(record, quarter, quad);
         }
+        const char* codes = codes_of(a, g, 0);
 #pragma unroll
         for (int i = 0; i < kTiles; i++) {
-            // a tile past the last row repeats the last one; its sums are not used
-            const int token = min(row0 + i * 8, (a.rows - 1) / 8 * 8);
-            const uint32_t* y = reinterpret_cast<const uint32_t*>(codes_of(a, g, token)) + quad * 4 + t;
-            const float2 by = reinterpret_cast<const float2*>(codes_of(a, g, token) + 8 * kGroup)[t];
+            const uint32_t* y = reinterpret_cast<const uint32_t*>(codes + tokens.codes[i]);
+            const float2 by = make_float2(*reinterpret_cast<const float*>(codes + tokens.scales[i][0]),
+                                          *reinterpret_cast<const float*>(codes + tokens.scales[i][1]));
             int c[4] = {};
 #pragma unroll
             for (int s = 0; s < 4; s++) {
                 uint32_t near = y[s * 64];
                 uint32_t far = y[s * 64 + 32];
 #ifdef ARIL_HOPPER
-                if (g < groups - 1) {
+                if (g < groups - 1 && !a.eight) {
                     near = integers(near);
                     far = integers(far);
                 }
@@ -92,6 +104,7 @@ __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
     __syncthreads();
     const int n = threadIdx.x & 15;
     const int output = tile * 16 + n;
+    const float bias = bias_of(slice, output);
     for (int m = threadIdx.x / 16; m < kTokens; m += 16) {
         float half[2];
 #pragma unroll
@@ -102,14 +115,56 @@ __device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
                 half[h] += parts[4 * h + r][m][n];
             }
         }
-        const float y = half[0] + half[1];
-        if (row0 + m < a.rows && output < slice.out) {
-            finish(a, slice, row0 + m, output, y);
+        const float y = half[0] + half[1] + bias;
+        if (output < slice.out) {
+            store(m, output, y);
         }
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256) int4_gemm_8(const __grid_constant__ GemmArgs a) { int4_gemm<8>(a); }
-extern "C" __global__ void __launch_bounds__(256) int4_gemm_16(const __grid_constant__ GemmArgs a) { int4_gemm<16>(a); }
-extern "C" __global__ void __launch_bounds__(256) int4_gemm_32(const __grid_constant__ GemmArgs a) { int4_gemm<32>(a); }
-extern "C" __global__ void __launch_bounds__(256) int4_gemm_64(const __grid_constant__ GemmArgs a) { int4_gemm<64>(a); }
+template <int kTokens>
+__device__ __forceinline__ void int4_gemm(const GemmArgs& a) {
+    begin_dependent();
+    const Slice& slice = a.slices[slice_of(a, blockIdx.x)];
+    const int row0 = blockIdx.y * kTokens;
+    // a token past the last row repeats it; its sums are not used
+    const Tokens<kTokens / 8> tokens([&](int token) { return min(row0 + token, a.rows - 1); });
+    product<kTokens>(a, slice, blockIdx.x - slice.firstTile, tokens, [&](int token, int output, float y) {
+        if (row0 + token < a.rows) {
+            finish(a, slice, row0 + token, output, y);
+        }
+    });
+}
+
+template <int kTokens>
+__device__ __forceinline__ void int4_experts(const ExpertArgs& a) {
+    begin_dependent();
+    if (blockIdx.y >= __ldcg(a.tileCount)) {
+        return;
+    }
+    const int4 of = __ldcg(reinterpret_cast<const int4*>(a.tiles) + blockIdx.y);
+    const ExpertTile own = {of.x, of.y, of.z, 0};
+    const int s = slice_of(a.gemm, blockIdx.x);
+    Slice slice = a.gemm.slices[s];
+    const void* const* weights = a.weights + (own.expert * a.gemm.count + s) * 2;
+    slice.weights = weights[0];
+    slice.outliers = weights[1];
+    const Tokens<kTokens / 8> tokens([&](int token) {
+        const int pair = own.first + min(token, own.count - 1);
+        return a.rows == nullptr ? pair : __ldcg(a.rows + pair);
+    });
+    product<kTokens>(a.gemm, slice, blockIdx.x - slice.firstTile, tokens, [&](int token, int output, float y) {
+        if (token < own.count) {
+            slice.y[(size_t)(own.first + token) * slice.out + output] = y;
+        }
+    });
+}
+
+#define GEMM(T)                                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256) int4_gemm_##T(const __grid_constant__ GemmArgs a) { int4_gemm<T>(a); } \
+    extern "C" __global__ void __launch_bounds__(256) int4_experts_##T(const __grid_constant__ ExpertArgs a) { int4_experts<T>(a); }
+
+GEMM(8)
+GEMM(16)
+GEMM(32)
+GEMM(64)

@@ -17,6 +17,7 @@
 //            int4_wgmma_wide: grid SMs, int4_wgmma_wide_2: grid 2 * (SMs / 2), or fewer, block 384, for the tiles from
 //            firstTile up to endTile of the ceil(rows / 128) * pairs of tiles of all slices
 //            tiles: of 64 outputs; for wide, pairs of them; dynamic shared memory: decode_bytes, wide_bytes
+//            int4_wgmma_eight_T, _eight_wide, _eight_wide_2: the same for activations of 8 bits
 // Requires   columns % 128 == 0, columns >= 256; capacity a multiple of 128
 // Bound      exact for given codes
 // Reference  ReferenceKernels.project      Test  KernelsContract.quantizedProjectionHasTheDefinedBits
@@ -91,7 +92,7 @@ __device__ __forceinline__ void finish_pair(const GemmArgs& a, const Slice& slic
     }
 }
 
-template <int kTokens, int kStages>
+template <int kTokens, int kStages, bool kEight>
 __device__ __forceinline__ void decode(const GemmArgs& a) {
     constexpr int kStageBytes = decode_stage(kTokens);
     constexpr int kQuads = kTokens / 8;   // float4 of a lane's part
@@ -252,8 +253,9 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
             if (lane < 2 && tile + 1 < tiles) {
                 barrier_arrive_block(in_block(partsEmpty, lane));
             }
-            finish_pair(a, slice, row, output, sum[0], sum[2]);
-            finish_pair(a, slice, row + 1, output, sum[1], sum[3]);
+            const float2 bias = make_float2(bias_of(slice, output), bias_of(slice, output + 1));
+            finish_pair(a, slice, row, output, sum[0] + bias.x, sum[2] + bias.y);
+            finish_pair(a, slice, row + 1, output, sum[1] + bias.x, sum[3] + bias.y);
         };
         int s = 0;
         uint32_t phase = 0;
@@ -268,10 +270,17 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
                     if (first + i < groups - 1) {
                         const char* record = stage + kStageBytes - kRecordBytes;
                         const uint4* from = reinterpret_cast<const uint4*>(record) + warp * 64 + lane;
-                        operands(from[0], from[32], x);
-                        float c[kTokens / 2];
-                        multiply<kTokens>(c, x, stage);
-                        rescale<kTokens>(part, c, stage, output_scales(record, warp, quad));
+                        if constexpr (kEight) {
+                            operands_of_eight(from[0], from[32], x);
+                            int c[kTokens / 2];
+                            multiply<kTokens>(c, x, stage);
+                            rescale<kTokens>(part, c, stage, output_scales(record, warp, quad, kUnitsOfEight));
+                        } else {
+                            operands(from[0], from[32], x);
+                            float c[kTokens / 2];
+                            multiply<kTokens>(c, x, stage);
+                            rescale<kTokens>(part, c, stage, output_scales(record, warp, quad, kUnits));
+                        }
                     } else {
                         barrier_wait(outliersFull, tile & 1);
                         outlier_operands(reinterpret_cast<const uint4*>(outliers) + warp * 128 + lane, x);
@@ -328,7 +337,7 @@ __device__ __forceinline__ void turn_give(int warpgroup) {
     }
 }
 
-template <int kStages, int kBlocks>
+template <int kStages, int kBlocks, bool kEight>
 __device__ __forceinline__ void wide(const GemmArgs& a) {
     constexpr int kTokens = kWideTokens;
     constexpr int kHere = kRuns / kBlocks;    // runs
@@ -514,12 +523,17 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
                 const int regular = min(end, groups - 1);
 #pragma unroll 1
                 for (int g = run_begin(groups, run); g < regular; g++) {
-                    float c[kTokens / 2];
+                    std::conditional_t<kEight, int, float> c[kTokens / 2];
+                    constexpr float units = kEight ? kUnitsOfEight : kUnits;
                     uint32_t x[16];
-                    operands(top, low, x);
+                    if constexpr (kEight) {
+                        operands_of_eight(top, low, x);
+                    } else {
+                        operands(top, low, x);
+                    }
                     const float2 wide = __half22float2(*reinterpret_cast<const __half2*>(&both));
                     products(c, x);
-                    rest(c, make_float2(wide.x * kUnits, wide.y * kUnits));
+                    rest(c, make_float2(wide.x * units, wide.y * units));
                 }
                 if (regular < end) {
                     int c[kTokens / 2];
@@ -603,28 +617,38 @@ __device__ __forceinline__ void wide(const GemmArgs& a) {
             }
             const int output = output0 + warp * 16 + 2 * quad;
             const int row = row0 + rank * kMine + 2 * t;
+            const float2 bias = make_float2(bias_of(slice, output), bias_of(slice, output + 1));
 #pragma unroll
             for (int j = 0; j < kMine / 8; j++) {
-                finish_pair(a, slice, row + 8 * j, output, sum[4 * j], sum[4 * j + 2]);
-                finish_pair(a, slice, row + 8 * j + 1, output, sum[4 * j + 1], sum[4 * j + 3]);
+                finish_pair(a, slice, row + 8 * j, output, sum[4 * j] + bias.x, sum[4 * j + 2] + bias.y);
+                finish_pair(a, slice, row + 8 * j + 1, output, sum[4 * j + 1] + bias.x, sum[4 * j + 3] + bias.y);
             }
         }
     }
 }
 
-#define DECODE(T, STAGES)                                                                                            \
-    extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(640, 1)                                      \
-        int4_wgmma_##T(const __grid_constant__ GemmArgs a) { decode<T, STAGES>(a); }
+#define DECODE(NAME, T, STAGES, EIGHT)                                                                               \
+    extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(640, 1) NAME##T(const __grid_constant__ GemmArgs a) { \
+        decode<T, STAGES, EIGHT>(a);                                                                                     \
+    }
+
+#define WIDE(NAME, EIGHT)                                                                                                   \
+    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ GemmArgs a) { wide<5, 1, EIGHT>(a); } \
+    extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1) NAME##_2(const __grid_constant__ GemmArgs a) { \
+        wide<7, 2, EIGHT>(a);                                                                                               \
+    }
 
 #ifndef ARIL_VARIANTS
-DECODE(8, 4)
-DECODE(16, 3)
-DECODE(32, 3)
-DECODE(64, 2)
-extern "C" __global__ void __launch_bounds__(384, 1) int4_wgmma_wide(const __grid_constant__ GemmArgs a) { wide<5, 1>(a); }
-extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1) int4_wgmma_wide_2(const __grid_constant__ GemmArgs a) {
-    wide<7, 2>(a);
-}
+DECODE(int4_wgmma_, 8, 4, false)
+DECODE(int4_wgmma_, 16, 3, false)
+DECODE(int4_wgmma_, 32, 3, false)
+DECODE(int4_wgmma_, 64, 2, false)
+WIDE(int4_wgmma_wide, false)
+DECODE(int4_wgmma_eight_, 8, 4, true)
+DECODE(int4_wgmma_eight_, 16, 3, true)
+DECODE(int4_wgmma_eight_, 32, 3, true)
+DECODE(int4_wgmma_eight_, 64, 2, true)
+WIDE(int4_wgmma_eight_wide, true)
 #endif
 
 #endif

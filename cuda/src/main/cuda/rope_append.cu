@@ -1,17 +1,18 @@
-// rope_append: turn queries and keys, rotate them for a quantized cache, store keys and values.
+// rope_append: norm queries and keys where the model does, turn them, rotate them for a quantized cache, store keys and values.
 //
-//   q[i, h], k[i, h] = hadamard(rope(., positions[i]))       without the Hadamard for a plain cache
+//   q[i, h] = hadamard(rope(norm(., queryNorm), positions[i]))     without the Hadamard for a plain cache; k with keyNorm
+//   norm(x, w)[c] = x[c] / sqrt(mean_c(x[c]^2) + epsilon) * w[c]      each head by itself; the identity where w is null
 //   cache[positions[i]] = quantize(k), quantize(v)           FORMAT.md, "KV cache"; floats for a plain one
 //
 //   q  [rows, heads, D]    float, changed in place. For a quantized cache a head's D floats become D halves,
 //                          q log2(e) / sqrt(D), in fours of channels (0, 2, 1, 3), as the attention kernels take them;
 //                          the second half of the place is not written
 //   k  [rows, kvHeads, D]  float;  v the same, rotated already by its weights
-//   cos, sin  [positions, D / 2] float
+//   cos, sin  [positions, D / 2] float;  queryNorm, keyNorm  [D] float, both or neither
 //
 // Launch     rope_append_D for D = 64, 128: grid (any, rows), block 128: a warp a head, or several in turn
 // Requires   no two rows store to one position
-// Bound      exact for given k, v; queries are rounded to halves
+// Bound      exact for given k, v; queries are rounded to halves; norm: 2^-20 |reference|
 // Reference  ReferenceKernels.projectQkv   Test  KernelsContract.layerOfAMixedBatch
 #include "cache.cuh"
 
@@ -22,9 +23,13 @@ struct RopeAppendArgs {
     const float* v;
     const float* cos;
     const float* sin;
+    const float* queryNorm;
+    const float* keyNorm;
     Cache cache;
     int heads;
     float scale;  // log2(e) / sqrt(D)
+    float epsilon;
+    int unused;
 };
 
 template <int N>
@@ -107,6 +112,22 @@ __device__ __forceinline__ void store_query(const RopeAppendArgs& a, float* to, 
     }
 }
 
+// RMSNorm of a head.
+template <int N>
+__device__ __forceinline__ void norm(float (&x)[N], const Floats<N>& weight, float epsilon) {
+    float squares = 0;
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        squares = fmaf(x[i], x[i], squares);
+    }
+    squares = warp_sum(squares);
+    const float scale = isfinite(squares) ? 1.0f / sqrtf(squares / (float)(32 * N) + epsilon) : NAN;
+#pragma unroll
+    for (int i = 0; i < N; i++) {
+        x[i] = x[i] * scale * weight.x[i];
+    }
+}
+
 template <int N>
 __device__ __forceinline__ void rope_append(const RopeAppendArgs& a) {
     constexpr int D = 32 * N;
@@ -145,6 +166,10 @@ __device__ __forceinline__ void rope_append(const RopeAppendArgs& a) {
             next = vector(index + step);
         }
         if (!value) {
+            const float* weight = query ? a.queryNorm : a.keyNorm;
+            if (weight != nullptr) {
+                norm<N>(x, reinterpret_cast<const Floats<N>*>(weight)[lane], a.epsilon);
+            }
 #pragma unroll
             for (int i = 0; i < N; i++) {
                 const float other = __shfl_xor_sync(kAllLanes, x[i], 16);  // half a head away

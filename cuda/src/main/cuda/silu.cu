@@ -18,6 +18,8 @@ struct SiluArgs {
     const float* gate;
     const float* up;
     Input out;
+    int each;  // rows of gate and up for a row of the step: experts that compute it, or 1
+    int unused;
 };
 
 __device__ __forceinline__ float silu_of(float z) { return __fdividef(z, 1.0f + __expf(-z)); }
@@ -33,7 +35,7 @@ extern "C" __global__ void __launch_bounds__(256) silu(const __grid_constant__ S
         return;
     }
     // there is memory for rows past the last one: they are loaded while it becomes known which that is
-    const int rows = a.step->rows;
+    const int rows = a.step->rows * a.each;
     const float4 gate = *reinterpret_cast<const float4*>(a.gate + at);
     const float4 up = *reinterpret_cast<const float4*>(a.up + at);
     if (row >= rows) {

@@ -7,7 +7,8 @@ import dev.aril.engine.kernels.HostMemory.HostActivation;
  * runs over the inputs in their order in one lane, needs no lane reduction, and is the same however
  * many rows are computed beside it.
  */
-sealed interface BlockedLinear extends Kernels.Linear permits BlockedInt4, BlockedBf16 {
+sealed interface BlockedLinear extends Kernels.Linear
+        permits BlockedInt4, BlockedBf16, BlockedBiased {
     /** Outputs in a block. */
     int COLUMNS = 4 * Lanes.WIDTH;
 

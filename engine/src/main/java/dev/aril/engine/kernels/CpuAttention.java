@@ -34,6 +34,7 @@ final class CpuAttention {
 
     /**
      * @param rows at most {@link #ROWS}
+     * @param window positions that a row sees, its own included
      * @param queries [count, heads, headDim]
      * @param out [count, heads, headDim]
      */
@@ -44,44 +45,49 @@ final class CpuAttention {
             int firstRow,
             int rows,
             int[] positions,
+            int window,
             float[] queries,
             float[] out) {
-        int last = positions[firstRow + rows - 1];
-        int used = last / TOKENS + 1;
-        int stride = used * TOKENS;
+        int from = first(positions[firstRow], window) / TOKENS;
+        int used = positions[firstRow + rows - 1] / TOKENS + 1;
+        int stride = (used - from) * TOKENS;
         if (weights.length < rows * group * stride) {
             weights = new float[ROWS * group * stride];
         }
-        for (int b = 0; b < used; b++) {
-            cache.keys(layer, blocks[b], kvHead, widened);
+        for (int b = from; b < used; b++) {
+            cache.turnedKeys(layer, blocks[b], kvHead, b * TOKENS, widened);
             for (int r = 0; r < rows; r++) {
-                if (positions[firstRow + r] >= b * TOKENS) {
+                if (sees(positions[firstRow + r], window, b)) {
                     for (int g = 0; g < group; g++) {
                         int q = ((firstRow + r) * heads + kvHead * group + g) * headDim;
-                        score(queries, q, (r * group + g) * stride + b * TOKENS);
+                        score(queries, q, (r * group + g) * stride + (b - from) * TOKENS);
                     }
                 }
             }
         }
         for (int r = 0; r < rows; r++) {
             for (int g = 0; g < group; g++) {
-                softmax((r * group + g) * stride, positions[firstRow + r] + 1);
+                // from the row's own first block, whatever the rows beside it see
+                int p = positions[firstRow + r];
+                int own = first(p, window) / TOKENS * TOKENS;
+                int at = (r * group + g) * stride + own - from * TOKENS;
+                softmax(at, first(p, window) - own, p + 1 - own);
                 int to = ((firstRow + r) * heads + kvHead * group + g) * headDim;
                 java.util.Arrays.fill(out, to, to + headDim, 0f);
             }
         }
-        for (int b = 0; b < used; b++) {
+        for (int b = from; b < used; b++) {
             cache.values(layer, blocks[b], kvHead, widened);
             for (int r = 0; r < rows; r++) {
-                if (positions[firstRow + r] >= b * TOKENS) {
+                if (sees(positions[firstRow + r], window, b)) {
                     for (int g = 0; g < group; g++) {
                         int to = ((firstRow + r) * heads + kvHead * group + g) * headDim;
-                        mix((r * group + g) * stride + b * TOKENS, out, to);
+                        mix((r * group + g) * stride + (b - from) * TOKENS, out, to);
                     }
                 }
             }
         }
-        if (cache.shape.quantized()) {
+        if (cache.shape.rotated()) {
             for (int r = 0; r < rows; r++) {
                 for (int g = 0; g < group; g++) {
                     int at = ((firstRow + r) * heads + kvHead * group + g) * headDim;
@@ -89,6 +95,15 @@ final class CpuAttention {
                 }
             }
         }
+    }
+
+    /** The first position that a row sees. */
+    private static int first(int position, int window) {
+        return Math.max(0, position + 1 - window);
+    }
+
+    private static boolean sees(int position, int window, int block) {
+        return position >= block * TOKENS && first(position, window) < (block + 1) * TOKENS;
     }
 
     /** Scores of one query against a block's positions. */
@@ -110,10 +125,15 @@ final class CpuAttention {
         }
     }
 
-    /** Scores at .. at + length become weights that sum to 1; the block's rest becomes 0. */
-    private void softmax(int at, int length) {
+    /**
+     * Scores at + begin .. at + length become weights that sum to 1; the rest of their blocks
+     * becomes 0.
+     *
+     * @param begin within the first block
+     */
+    private void softmax(int at, int begin, int length) {
         float max = Float.NEGATIVE_INFINITY;
-        for (int p = at; p < at + length; p++) {
+        for (int p = at + begin; p < at + length; p++) {
             max = Math.max(max, weights[p]);
         }
         int end = Lanes.roundUp(length, TOKENS);
@@ -122,6 +142,9 @@ final class CpuAttention {
             FloatVector e = Lanes.exp(Lanes.load(weights, at + p).sub(max));
             if (p + W > length) {
                 e = e.blend(0f, Lanes.F.indexInRange(p, length).not());
+            }
+            if (p < begin) {
+                e = e.blend(0f, Lanes.F.indexInRange(p, begin));
             }
             e.intoArray(weights, at + p);
             total = total.add(e);

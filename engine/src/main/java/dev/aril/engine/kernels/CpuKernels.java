@@ -5,6 +5,7 @@ import dev.aril.engine.kernels.HostMemory.HostActivation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.function.ToIntFunction;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +53,9 @@ public final class CpuKernels extends HostKernels {
     private float[] keys = new float[0];
     private float[] values = new float[0];
     private final List<float[]> shrunk = new ArrayList<>();
+    // what experts read and write, a row for each expert that a row chose
+    private @Nullable HostActivation gathered;
+    private float[] outputs = new float[0];
 
     /**
      * @param threads 0 takes all cores
@@ -81,11 +85,43 @@ public final class CpuKernels extends HostKernels {
     }
 
     @Override
-    public Linear load(LinearWeights weights) {
+    public Linear load(LinearWeights weights, float @Nullable [] bias) {
+        BlockedLinear blocked = blocked(weights);
+        return bias == null ? blocked : BlockedBiased.of(blocked, bias);
+    }
+
+    private static BlockedLinear blocked(LinearWeights weights) {
         return switch (weights) {
             case LinearWeights.Int4 w -> BlockedInt4.of(w);
             case LinearWeights.Bf16 w -> BlockedBf16.of(w);
         };
+    }
+
+    private record CpuExpert(BlockedLinear gate, BlockedLinear up, BlockedLinear down) {}
+
+    private record CpuExperts(BlockedLinear router, List<CpuExpert> all, int perRow)
+            implements Experts {
+        @Override
+        public int count() {
+            return all.size();
+        }
+
+        @Override
+        public int intermediate() {
+            return all.getFirst().down().in();
+        }
+    }
+
+    @Override
+    public Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> experts, int perRow) {
+        return new CpuExperts(
+                blocked(router),
+                experts.stream()
+                        .map(e ->
+                                new CpuExpert(
+                                        blocked(e.gate()), blocked(e.up()), blocked(e.down())))
+                        .toList(),
+                perRow);
     }
 
     @Override
@@ -144,12 +180,14 @@ public final class CpuKernels extends HostKernels {
         int groups = spec.groups(columns);
         for (int g = 0; g < groups; g++) {
             int from = g * spec.group();
-            Lanes.hadamard(ordered, from, spec.group());
+            if (spec.rotated()) {
+                Lanes.hadamard(ordered, from, spec.group());
+            }
             float max = Lanes.maxMagnitude(ordered, from, from + spec.group(), InputSpec.TINY);
-            float scale = max * spec.clip() / 7f;
+            float scale = max * spec.clip() / spec.top();
             x.scales()[r * (groups + 1) + g] = scale;
             int to = r * groups * spec.group() + from;
-            codes(ordered, from, spec.group(), 1 / scale, x.codes(), to);
+            codes(ordered, from, spec, 1 / scale, x.codes(), to);
         }
         int from = columns - spec.outliers();
         float scale = Lanes.maxMagnitude(ordered, from, columns, InputSpec.TINY) / 127f;
@@ -170,10 +208,11 @@ public final class CpuKernels extends HostKernels {
     }
 
     private static void codes(
-            float[] x, int from, int length, float inverse, short[] codes, int to) {
+            float[] x, int from, InputSpec spec, float inverse, short[] codes, int to) {
+        int length = spec.group();
         float[] rounded = x; // in place: the ordered floats are not needed any more
         for (int i = from; i < from + length; i += W) {
-            round(x, i, inverse, -8, 7).intoArray(rounded, i);
+            round(x, i, inverse, spec.bottom(), spec.top()).intoArray(rounded, i);
         }
         for (int i = 0; i < length; i++) {
             codes[to + i] = (short) rounded[from + i];
@@ -298,6 +337,7 @@ public final class CpuKernels extends HostKernels {
             Linear k,
             Linear v,
             int layer,
+            @Nullable HeadNorms norms,
             Rope rope,
             KvCache cache,
             Matrix queries) {
@@ -329,6 +369,7 @@ public final class CpuKernels extends HostKernels {
                     project(w[i], x, count, lora[i], own, copyTo(to[i], w[i].out()));
                 });
         int headDim = kv.shape.headDim();
+        kv.turnsWith(rope);
         run(
                 count * outputs * CHANNEL,
                 rows.spans().length,
@@ -337,11 +378,20 @@ public final class CpuKernels extends HostKernels {
                     for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
                         int position = rows.positions()[r];
                         for (int h = 0; h < q.out(); h += headDim) {
-                            turn(kv, rope, query, r * q.out() + h, position);
+                            int at = r * q.out() + h;
+                            if (norms != null) {
+                                norm(query, at, norms.query(), norms.epsilon(), query, at);
+                            }
+                            turn(kv, rope, query, at, position);
                         }
                         for (int h = 0; h < kv.shape.heads(); h++) {
                             int from = r * k.out() + h * headDim;
-                            turn(kv, rope, keys, from, position);
+                            if (norms != null) {
+                                norm(keys, from, norms.key(), norms.epsilon(), keys, from);
+                            }
+                            if (kv.shape.format() != KvFormat.INT4_BEFORE_ROPE) {
+                                turn(kv, rope, keys, from, position);
+                            }
                             kv.store(
                                     layer,
                                     span.blocks()[position / BLOCK_TOKENS],
@@ -358,7 +408,7 @@ public final class CpuKernels extends HostKernels {
 
     private static void turn(CpuKvCache kv, Rope rope, float[] x, int at, int position) {
         rope.turn(x, at, position);
-        if (kv.shape.quantized()) {
+        if (kv.shape.rotated()) {
             Lanes.hadamard(x, at, rope.headDim());
         }
     }
@@ -369,7 +419,8 @@ public final class CpuKernels extends HostKernels {
     }
 
     @Override
-    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+    public void attend(
+            Rows rows, Matrix queries, KvCache cache, int layer, int window, Activation out) {
         CpuKvCache kv = (CpuKvCache) cache;
         HostActivation x = HostMemory.host(out);
         int heads = x.columns() / kv.shape.headDim();
@@ -385,7 +436,7 @@ public final class CpuKernels extends HostKernels {
         int kvHeads = kv.shape.heads();
         long positions = 0;
         for (int position : rows.positions()) {
-            positions += position + 1;
+            positions += Math.min(position + 1, window);
         }
         run(
                 2 * positions * x.columns(),
@@ -401,6 +452,7 @@ public final class CpuKernels extends HostKernels {
                                     piece[1],
                                     piece[2],
                                     rows.positions(),
+                                    window,
                                     HostMemory.values(queries),
                                     x.plain());
                 });
@@ -446,20 +498,33 @@ public final class CpuKernels extends HostKernels {
                 2L * count * gate.in() * gate.out(),
                 tasks(g, count),
                 task -> {
-                    int block = task % g.blocks();
                     int from = task / g.blocks() * BlockedLinear.ROWS;
                     int n = Math.min(BlockedLinear.ROWS, count - from);
-                    Scratch own = scratch.get();
-                    int columns = Math.min(COLUMNS, g.out() - block * COLUMNS);
-                    tile(g, x, from, n, block, gateLora, own.tile);
-                    tile(u, x, from, n, block, upLora, own.second);
-                    for (int i = 0; i < n; i++) {
-                        int at = (from + i) * y.columns() + block * COLUMNS;
-                        siluMul(own.tile, own.second, i * COLUMNS, y.plain(), at, columns);
-                    }
+                    gate(g, u, x, from, n, task % g.blocks(), gateLora, upLora, y);
                 });
         if (y.spec() != null) {
             run((long) count * y.columns() * CHANNEL, count, r -> quantize(y, r));
+        }
+    }
+
+    /** One block's gated outputs for a tile of rows, whose indexes are the same in x and y. */
+    private void gate(
+            BlockedLinear g,
+            BlockedLinear u,
+            HostActivation x,
+            int from,
+            int rows,
+            int block,
+            @Nullable Shrunk gateLora,
+            @Nullable Shrunk upLora,
+            HostActivation y) {
+        Scratch own = scratch.get();
+        int columns = Math.min(COLUMNS, g.out() - block * COLUMNS);
+        tile(g, x, from, rows, block, gateLora, own.tile);
+        tile(u, x, from, rows, block, upLora, own.second);
+        for (int i = 0; i < rows; i++) {
+            int at = (from + i) * y.columns() + block * COLUMNS;
+            siluMul(own.tile, own.second, i * COLUMNS, y.plain(), at, columns);
         }
     }
 
@@ -467,6 +532,118 @@ public final class CpuKernels extends HostKernels {
         for (int c = 0; c < columns; c += W) {
             Lanes.silu(Lanes.load(g, from + c)).mul(Lanes.load(u, from + c)).intoArray(out, to + c);
         }
+    }
+
+    /** Rows of one expert, and one block of its outputs. */
+    private record ExpertTile(int expert, int firstPair, int pairs, int block) {}
+
+    /** All blocks of all experts that have rows. */
+    private static List<ExpertTile> tiles(
+            Routing chosen, ToIntFunction<CpuExpert> blocks, List<CpuExpert> all) {
+        List<ExpertTile> tiles = new ArrayList<>();
+        for (int e = 0; e < all.size(); e++) {
+            int end = chosen.starts()[e + 1];
+            for (int from = chosen.starts()[e]; from < end; from += BlockedLinear.ROWS) {
+                int pairs = Math.min(BlockedLinear.ROWS, end - from);
+                for (int b = 0; b < blocks.applyAsInt(all.get(e)); b++) {
+                    tiles.add(new ExpertTile(e, from, pairs, b));
+                }
+            }
+        }
+        return tiles;
+    }
+
+    @Override
+    public void experts(
+            Rows rows, Activation in, Experts experts, Activation inner, Matrix hidden) {
+        CpuExperts mixture = (CpuExperts) experts;
+        List<CpuExpert> all = mixture.all();
+        HostActivation x = HostMemory.host(in);
+        HostActivation y = HostMemory.host(inner);
+        int count = rows.count();
+        int perRow = mixture.perRow();
+        BlockedLinear router = mixture.router();
+        float[] logits = new float[count * all.size()];
+        Epilogue store = copyTo(logits, all.size());
+        run(
+                (long) count * router.in() * router.out(),
+                tasks(router, count),
+                task -> project(router, x, count, null, task, store));
+        Routing chosen = HostRouting.of(logits, count, all.size(), perRow);
+        int pairs = count * perRow;
+        HostActivation gathered = gathered(pairs, x);
+        for (int i = 0; i < pairs; i++) {
+            gathered.gather(x, chosen.rows()[i], i);
+        }
+        long products = (long) pairs * x.columns() * mixture.intermediate();
+        List<ExpertTile> gates = tiles(chosen, e -> e.gate().blocks(), all);
+        run(
+                2 * products,
+                gates.size(),
+                task -> {
+                    ExpertTile t = gates.get(task);
+                    CpuExpert e = all.get(t.expert());
+                    gate(
+                            e.gate(),
+                            e.up(),
+                            gathered,
+                            t.firstPair(),
+                            t.pairs(),
+                            t.block(),
+                            null,
+                            null,
+                            y);
+                });
+        run((long) pairs * y.columns() * CHANNEL, pairs, i -> quantize(y, i));
+        if (outputs.length < pairs * x.columns()) {
+            outputs = new float[pairs * x.columns()];
+        }
+        float[] outs = outputs;
+        List<ExpertTile> downs = tiles(chosen, e -> e.down().blocks(), all);
+        run(
+                products,
+                downs.size(),
+                task -> {
+                    ExpertTile t = downs.get(task);
+                    BlockedLinear down = all.get(t.expert()).down();
+                    float[] tile = scratch.get().tile;
+                    down.tile(y, t.firstPair(), t.pairs(), t.block(), tile);
+                    int column = t.block() * COLUMNS;
+                    int columns = Math.min(COLUMNS, down.out() - column);
+                    for (int i = 0; i < t.pairs(); i++) {
+                        int to = (t.firstPair() + i) * down.out() + column;
+                        System.arraycopy(tile, i * COLUMNS, outs, to, columns);
+                    }
+                });
+        int[] pairsOfRows = HostRouting.pairsOfRows(chosen, count, perRow);
+        float[] h = HostMemory.values(hidden);
+        run(
+                (long) pairs * x.columns(),
+                count,
+                r -> {
+                    for (int c = 0; c < x.columns(); c++) {
+                        float sum = 0;
+                        for (int i = r * perRow; i < (r + 1) * perRow; i++) {
+                            int pair = pairsOfRows[i];
+                            sum += chosen.weights()[pair] * outs[pair * x.columns() + c];
+                        }
+                        h[r * x.columns() + c] += sum;
+                    }
+                });
+        routing = chosen;
+    }
+
+    /** Memory for an input's rows, each as often as experts read it. */
+    private HostActivation gathered(int rows, HostActivation like) {
+        HostActivation own = gathered;
+        if (own == null
+                || own.rows() < rows
+                || own.columns() != like.columns()
+                || (own.spec() == null) != (like.spec() == null)) {
+            own = HostActivation.of(rows, like.columns(), like.spec());
+            gathered = own;
+        }
+        return own.with(like.spec());
     }
 
     @Override

@@ -178,7 +178,7 @@ final class CudaAttention implements AutoCloseable {
         int pages = CHUNK / Kernels.BLOCK_TOKENS;
         int runs = pages * DeviceCache.runBytes(headDim);
         int bytes = runs + 16 * headDim + 16 * CHUNK + 2 * 64 * pages + 256 * pages + 256;
-        bytes = roundUp(bytes + 4 * 256 + 2 * 16 + 4 * 8, 128);
+        bytes = roundUp(bytes + 4 * 256 + 2 * 20 + 4 * 8, 128);
         return hopper ? Math.max(bytes, HOPPER_DECODE_BYTES) : bytes;
     }
 
@@ -298,6 +298,7 @@ final class CudaAttention implements AutoCloseable {
      * Turns queries and keys, and stores keys and values.
      *
      * @param turns cosines and sines
+     * @param norms of a head of queries and keys, 0 for none
      */
     void append(
             Step step,
@@ -305,14 +306,16 @@ final class CudaAttention implements AutoCloseable {
             long keys,
             long values,
             long[] turns,
+            long[] norms,
+            float epsilon,
             DeviceCache kv,
             int layer,
             int heads) {
         int headDim = kv.shape().headDim();
         arguments.begin().put(step.head()).put(queries).put(keys).put(values);
-        arguments.put(turns[0]).put(turns[1]);
+        arguments.put(turns[0]).put(turns[1]).put(norms[0]).put(norms[1]);
         put(step, kv, layer);
-        arguments.put(heads).put(scale(headDim));
+        arguments.put(heads).put(scale(headDim)).put(epsilon).put(0);
         int rows = step.place().rows();
         int all = (heads + 2 * kv.shape().heads() + 3) / 4;
         // many rows fill the device; a warp of theirs takes several heads
@@ -335,8 +338,13 @@ final class CudaAttention implements AutoCloseable {
                 .put(kv.shape().quantized() ? 1 : 0);
     }
 
-    /** Each row's attention, as the output projection's input. */
-    void attend(Step step, long queries, DeviceCache kv, int layer, DeviceActivation out) {
+    /**
+     * Each row's attention, as the output projection's input.
+     *
+     * @param window positions that a row sees
+     */
+    void attend(
+            Step step, long queries, DeviceCache kv, int layer, int window, DeviceActivation out) {
         KvShape shape = kv.shape();
         int headDim = shape.headDim();
         int heads = out.columns() / headDim;
@@ -349,7 +357,7 @@ final class CudaAttention implements AutoCloseable {
             arguments.begin().put(step.head()).put(step.lists() + place.itemsAt());
             arguments.put(step.lists()).put(queries).put(parts).put(stats);
             put(step, kv, layer);
-            arguments.put(heads).put(scale(headDim));
+            arguments.put(heads).put(scale(headDim)).put(window).put(0);
             if (shape.quantized()) {
                 long units = (long) place.items() * shape.heads() * ((group + 7) / 8);
                 int grid = (int) Math.min(units, (long) BLOCKS * multiprocessors);
@@ -363,7 +371,7 @@ final class CudaAttention implements AutoCloseable {
             arguments.begin().put(step.lists() + place.tilesAt()).put(step.lists());
             arguments.put(queries).put(parts).put(stats);
             put(step, kv, layer);
-            arguments.put(heads).put(0);
+            arguments.put(heads).put(window);
             int columns = Math.min(group, 64);
             int rows = 64 / columns;
             launch(
@@ -375,8 +383,9 @@ final class CudaAttention implements AutoCloseable {
                     prefillBytes(headDim));
         }
         arguments.begin().put(step.head()).put(step.lists()).put(parts).put(stats);
+        arguments.put(step.positions());
         input.accept(out);
-        arguments.put(heads).put(shape.quantized() ? 1 : 0);
+        arguments.put(heads).put(shape.quantized() ? 1 : 0).put(window).put(0);
         merge(place.rows(), heads, headDim);
     }
 

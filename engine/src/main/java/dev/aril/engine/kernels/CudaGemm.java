@@ -66,10 +66,23 @@ final class CudaGemm implements AutoCloseable {
     private final CudaModules modules = new CudaModules();
     private final Kernel packInt4;
     private final Kernel packOutliers;
-    private final Kernel[] int4 = new Kernel[TOKENS.length];
     private final Kernel[] bf16 = new Kernel[TOKENS.length];
-    private final Kernel wide;
-    private final Kernel shared;
+    private final Kernel[] int4Experts = new Kernel[TOKENS.length];
+    private final Kernel[] bf16Experts = new Kernel[TOKENS.length];
+
+    /** For activations of 4 bits and of 8. */
+    private final Products four;
+
+    private final Products eight;
+
+    /**
+     * Kernels that make the same sums.
+     *
+     * @param few by {@link #TOKENS}
+     * @param wide 128 rows, a thread block a tile
+     * @param shared the same, two thread blocks a tile
+     */
+    private record Products(Kernel[] few, Kernel wide, Kernel shared) {}
 
     CudaGemm(CudaContext context, DeviceMemory memory, CudaUploads uploads, CudaStream stream) {
         this.memory = memory;
@@ -80,18 +93,35 @@ final class CudaGemm implements AutoCloseable {
         CudaModule pack = modules.load("pack_int4");
         packInt4 = pack.kernel("pack_int4");
         packOutliers = pack.kernel("pack_outliers");
-        CudaModule quantized = modules.load(hopper ? "int4_wgmma" : "int4_gemm");
+        CudaModule portable = modules.load("int4_gemm");
         CudaModule plain = modules.load("bf16_gemm");
+        Kernel[] few = new Kernel[TOKENS.length];
         for (int i = 0; i < TOKENS.length; i++) {
-            int4[i] =
-                    hopper
-                            ? quantized.kernel("int4_wgmma_" + TOKENS[i], decodeBytes(i))
-                            : quantized.kernel("int4_gemm_" + TOKENS[i]);
+            few[i] = portable.kernel("int4_gemm_" + TOKENS[i]);
+            int4Experts[i] = portable.kernel("int4_experts_" + TOKENS[i]);
             bf16[i] = plain.kernel("bf16_gemm_" + TOKENS[i]);
+            bf16Experts[i] = plain.kernel("bf16_experts_" + TOKENS[i]);
         }
-        Kernel last = int4[TOKENS.length - 1];
-        wide = hopper ? quantized.kernel("int4_wgmma_wide", wideBytes(1)) : last;
-        shared = hopper ? quantized.kernel("int4_wgmma_wide_2", wideBytes(2)) : last;
+        if (hopper) {
+            CudaModule quantized = modules.load("int4_wgmma");
+            four = products(quantized, "int4_wgmma_");
+            eight = products(quantized, "int4_wgmma_eight_");
+        } else {
+            Kernel last = few[TOKENS.length - 1];
+            four = new Products(few, last, last);
+            eight = four;
+        }
+    }
+
+    private static Products products(CudaModule module, String name) {
+        Kernel[] few = new Kernel[TOKENS.length];
+        for (int i = 0; i < TOKENS.length; i++) {
+            few[i] = module.kernel(name + TOKENS[i], decodeBytes(i));
+        }
+        return new Products(
+                few,
+                module.kernel(name + "wide", wideBytes(1)),
+                module.kernel(name + "wide_2", wideBytes(2)));
     }
 
     /** Shared memory of a thread block, decode_bytes of int4_wgmma.cu. */
@@ -120,7 +150,10 @@ final class CudaGemm implements AutoCloseable {
         return (long) columns / GROUP * (capacity / 8) * CODE_BYTES;
     }
 
-    DeviceInt4 load(LinearWeights.Int4 w) {
+    /**
+     * @param bias [out] floats on the device, 0 for none
+     */
+    DeviceInt4 load(LinearWeights.Int4 w, long bias) {
         int tiles = roundUp(w.out(), 2 * TILE) / TILE;
         int groups = w.groups();
         long records = memory.allocate((long) tiles * groups * RECORD_BYTES);
@@ -141,7 +174,7 @@ final class CudaGemm implements AutoCloseable {
         for (long raw : new long[] {nibbles, scales, codes, codeScales}) {
             memory.free(raw);
         }
-        return new DeviceInt4(w.out(), w.in(), records, outliers);
+        return new DeviceInt4(w.out(), w.in(), records, outliers, bias);
     }
 
     private long place(byte[] bytes) {
@@ -162,8 +195,9 @@ final class CudaGemm implements AutoCloseable {
             narrow(bf16, count, in, add, outputs, linears);
             return;
         }
+        Products products = eight(in) ? eight : four;
         if (!hopper) {
-            narrow(int4, count, in, add, outputs, linears);
+            narrow(products.few(), count, in, add, outputs, linears);
             return;
         }
         int tiles = 0;
@@ -186,7 +220,7 @@ final class CudaGemm implements AutoCloseable {
             arguments(count, in, add, outputs, TILE, linears);
             int clusters = Math.min(tiles, couples);
             int bytes = decodeBytes(variant);
-            stream.launch(int4[variant], 2 * clusters, columns, 1, 640, bytes, arguments);
+            stream.launch(products.few()[variant], 2 * clusters, columns, 1, 640, bytes, arguments);
             return;
         }
         int end = share ? whole : wideTiles;
@@ -194,14 +228,53 @@ final class CudaGemm implements AutoCloseable {
             arguments(count, in, add, outputs, 2 * TILE, linears);
             arguments.put(0).put(end);
             int blocks = Math.min(end, multiprocessors);
-            stream.launch(wide, blocks, 1, 1, WIDE_THREADS, wideBytes(1), arguments);
+            stream.launch(products.wide(), blocks, 1, 1, WIDE_THREADS, wideBytes(1), arguments);
         }
         if (end < wideTiles) {
             arguments(count, in, add, outputs, 2 * TILE, linears);
             arguments.put(end).put(wideTiles);
             int blocks = 2 * Math.min(wideTiles - end, couples);
-            stream.launch(shared, blocks, 1, 1, WIDE_THREADS, wideBytes(2), arguments);
+            stream.launch(products.shared(), blocks, 1, 1, WIDE_THREADS, wideBytes(2), arguments);
         }
+    }
+
+    private static boolean eight(DeviceActivation in) {
+        return in.spec() != null && in.spec().bits() == 8;
+    }
+
+    /**
+     * Where a step's pairs (a row and an expert it chose) lie on the device, as experts_group
+     * leaves them.
+     *
+     * @param most tiles, at most
+     * @param tokens pairs of a tile, at most: one of {@link CudaPrograms#TOKENS}
+     * @param tiles the structs ExpertTile
+     * @param rows [pairs]
+     */
+    record Pairs(int most, int tokens, long tiles, long tileCount, long rows) {}
+
+    /**
+     * Queues the products of pairs with their experts' weights: one or two projections of each.
+     *
+     * @param gathered whether pairs read their rows of the input, and not rows of their own
+     * @param weights [experts][linears.length][2] addresses
+     * @param outputs where each one's [pairs, out] floats go
+     * @param linears of any expert
+     */
+    void run(
+            Pairs pairs,
+            DeviceActivation in,
+            boolean gathered,
+            long weights,
+            long[] outputs,
+            Linear... linears) {
+        Kernel[] kernels = linears[0] instanceof DeviceBf16 ? bf16Experts : int4Experts;
+        int tiles = arguments(0, in, false, outputs, NARROW, linears);
+        arguments.put(0).put(0);
+        arguments.put(pairs.tiles()).put(pairs.tileCount());
+        arguments.put(gathered ? pairs.rows() : 0L).put(weights);
+        int variant = CudaPrograms.tile(pairs.tokens());
+        stream.launch(kernels[variant], tiles, pairs.most(), 1, 256, 0, arguments);
     }
 
     private void narrow(
@@ -236,7 +309,7 @@ final class CudaGemm implements AutoCloseable {
                 put((DeviceLinear) linears[s], in, outputs[s], tiles);
                 tiles += roundUp(linears[s].out(), tile) / tile;
             } else {
-                arguments.put(0L).put(0L).put(0L).put(0).put(0);
+                arguments.put(0L).put(0L).put(0L).put(0L).put(0).put(0);
             }
         }
         arguments
@@ -247,7 +320,8 @@ final class CudaGemm implements AutoCloseable {
                 .put(in.columns())
                 .put(in.capacity())
                 .put(add ? 1 : 0)
-                .put(tiles);
+                .put(tiles)
+                .put(eight(in) ? 1 : 0);
         return tiles;
     }
 
@@ -260,6 +334,7 @@ final class CudaGemm implements AutoCloseable {
                 .put(linear.weights())
                 .put(linear instanceof DeviceInt4 w ? w.outliers() : 0L)
                 .put(output)
+                .put(linear.bias())
                 .put(linear.out())
                 .put(firstTile);
     }

@@ -15,22 +15,26 @@ import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
 import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.CudaAttention.Lists;
+import dev.aril.engine.kernels.CudaGemm.Pairs;
 import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
 import dev.aril.engine.kernels.CudaMemory.DeviceCache;
+import dev.aril.engine.kernels.CudaMemory.DeviceExpert;
+import dev.aril.engine.kernels.CudaMemory.DeviceExperts;
 import dev.aril.engine.kernels.CudaMemory.DeviceHead;
+import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
+import dev.aril.engine.kernels.CudaMemory.DeviceLinear;
 import dev.aril.engine.kernels.CudaMemory.DeviceMatrix;
 import dev.aril.engine.kernels.CudaMemory.DeviceTable;
 import java.nio.ByteBuffer;
 import java.nio.ShortBuffer;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntConsumer;
-import java.util.function.LongConsumer;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -89,9 +93,10 @@ public final class CudaKernels implements Kernels {
     private final Scratch likely = new Scratch();
     private final CudaInlet picked;
 
-    /** Norm weights, rotary tables and channel orders, copied when they are first seen. */
-    private final Map<Object, Long> constants = new IdentityHashMap<>();
-
+    private final Scratch pairOutputs = new Scratch();
+    private final Scratch pairLists = new Scratch();
+    private final CudaConstants constants;
+    private final CudaExperts experts;
     private final boolean bf16Head;
     private final CudaHead head;
     private final CudaSampler sampler;
@@ -100,7 +105,7 @@ public final class CudaKernels implements Kernels {
     /** Void once memory that they name is given back or replaced. */
     private final Map<Recorded, CudaGraph> graphs = new HashMap<>();
 
-    /** Rows that inputs have memory for. */
+    /** Rows that a step's inputs have memory for. */
     private int mostRows;
 
     /** Rows of logits that the step's kernels are made for. */
@@ -179,6 +184,13 @@ public final class CudaKernels implements Kernels {
         loader = new CudaLoader(memory, uploads, precision);
         gemm = new CudaGemm(context, memory, uploads, stream);
         attention = new CudaAttention(context, memory, stream, arguments, this::put, this::forget);
+        constants = new CudaConstants(memory, stream, uploads);
+        experts =
+                new CudaExperts(
+                        stream,
+                        arguments,
+                        this::put,
+                        size -> pairLists.floats((size + Float.BYTES - 1) / Float.BYTES));
         picked = new CudaInlet(memory, stream);
         head = new CudaHead(context, memory, uploads, stream);
         sampler = new CudaSampler(context, memory, stream);
@@ -239,10 +251,14 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public Activation activation(int rows, int columns, @Nullable InputSpec spec) {
+        mostRows = Math.max(mostRows, rows);
+        return input(rows, columns, spec);
+    }
+
+    private DeviceActivation input(int rows, int columns, @Nullable InputSpec spec) {
         if (4L * columns > CudaPrograms.SHARED_BYTES && !wide(columns)) {
             throw new IllegalArgumentException("a layer's input may not be " + columns + " wide");
         }
-        mostRows = Math.max(mostRows, rows);
         int capacity = roundUp(rows, CudaGemm.ROWS);
         long plain = memory.allocate(2L * capacity * columns);
         if (spec == null) {
@@ -251,7 +267,7 @@ public final class CudaKernels implements Kernels {
             return new DeviceActivation(rows, capacity, columns, null, plain, 0, planes, 0);
         }
         require(columns % GROUP == 0, "the width of a quantized layer's input", "of 128", columns);
-        check(spec.group(), spec.outliers());
+        check(spec);
         long codes = memory.allocate(CudaGemm.codeBytes(capacity, columns));
         return new DeviceActivation(rows, capacity, columns, spec, plain, codes, 0, order(spec));
     }
@@ -259,7 +275,8 @@ public final class CudaKernels implements Kernels {
     @Override
     public Activation gated(int rows, int columns, @Nullable InputSpec spec) {
         require(columns % GROUP == 0, "the MLP's width", "of 128", columns);
-        return activation(rows, columns, spec);
+        // of experts it has more rows than a step
+        return input(rows, columns, spec);
     }
 
     /** Only the MLP's inner input, which needs no shared memory, may be so wide. */
@@ -274,6 +291,19 @@ public final class CudaKernels implements Kernels {
         }
     }
 
+    private static void check(InputSpec spec) {
+        check(spec.group(), spec.outliers());
+        if (!spec.rotated()) {
+            throw new IllegalArgumentException(
+                    "the GPU kernels take inputs whose groups are rotated, which the recipe atom's"
+                            + " are not: run this model on the CPU, or import it with the recipe w4a4");
+        }
+        if (spec.bits() != 4 && spec.bits() != 8) {
+            throw new IllegalArgumentException(
+                    "activations have 4 or 8 bits on the GPU, not " + spec.bits());
+        }
+    }
+
     private static void check(int group, int outliers) {
         if (group != GROUP || outliers != GROUP) {
             throw new IllegalArgumentException(
@@ -285,7 +315,7 @@ public final class CudaKernels implements Kernels {
     }
 
     private long order(@Nullable InputSpec spec) {
-        return spec == null || spec.order() == null ? 0 : constant(spec.order());
+        return spec == null || spec.order() == null ? 0 : constants.of(spec.order());
     }
 
     @Override
@@ -296,7 +326,7 @@ public final class CudaKernels implements Kernels {
                     "plain and quantized layers cannot share an input's memory");
         }
         if (spec != null) {
-            check(spec.group(), spec.outliers());
+            check(spec);
         }
         return new DeviceActivation(
                 own.rows(),
@@ -310,21 +340,145 @@ public final class CudaKernels implements Kernels {
     }
 
     @Override
-    public Linear load(LinearWeights weights) {
+    public Linear load(LinearWeights weights, float @Nullable [] bias) {
         bind();
         widestIn = Math.max(widestIn, weights.in());
         widestOut = Math.max(widestOut, weights.out());
+        return place(weights, bias);
+    }
+
+    private DeviceLinear place(LinearWeights weights, float @Nullable [] bias) {
+        if (bias != null && bias.length != weights.out()) {
+            throw new IllegalArgumentException(
+                    "a bias has " + bias.length + " values for " + weights.out() + " outputs");
+        }
         return switch (weights) {
             case LinearWeights.Bf16 w -> {
                 require(w.in() % 64 == 0, "the input width of a bf16 layer", "of 64", w.in());
-                yield new DeviceBf16(w.out(), w.in(), place(w.bits()));
+                yield new DeviceBf16(w.out(), w.in(), place(w.bits()), place(bias));
             }
             case LinearWeights.Int4 w -> {
                 check(w.group(), w.outliers());
                 require(w.in() % GROUP == 0, "the input width of an INT4 layer", "of 128", w.in());
-                yield gemm.load(w);
+                yield gemm.load(w, place(bias));
             }
         };
+    }
+
+    private long place(float @Nullable [] values) {
+        if (values == null) {
+            return 0;
+        }
+        long address = memory.allocate(4L * values.length);
+        uploads.copy(address, values);
+        return address;
+    }
+
+    @Override
+    public void unload(Linear linear) {
+        settle();
+        free((DeviceLinear) linear);
+    }
+
+    private void free(DeviceLinear linear) {
+        memory.free(linear.weights());
+        if (linear instanceof DeviceInt4 w) {
+            memory.free(w.outliers());
+        }
+        if (linear.bias() != 0) {
+            memory.free(linear.bias());
+        }
+    }
+
+    /** Until no kernel, queued or recorded, reads what is about to be freed. */
+    private void settle() {
+        bind();
+        forget();
+        stream.synchronize();
+    }
+
+    @Override
+    public Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> all, int perRow) {
+        bind();
+        CudaExperts.check(all.size(), perRow);
+        List<DeviceExpert> placed =
+                all.stream()
+                        .map(e ->
+                                new DeviceExpert(
+                                        place(e.gate(), null),
+                                        place(e.up(), null),
+                                        place(e.down(), null)))
+                        .toList();
+        long[] gates = placed.stream().flatMapToLong(e -> weights(e.gate(), e.up())).toArray();
+        long[] downs = placed.stream().flatMapToLong(e -> weights(e.down())).toArray();
+        return new DeviceExperts(
+                new DeviceBf16(router.out(), router.in(), place(router.bits()), 0),
+                placed,
+                perRow,
+                place(gates),
+                place(downs));
+    }
+
+    private static LongStream weights(DeviceLinear... linears) {
+        return Arrays.stream(linears)
+                .flatMapToLong(w ->
+                        LongStream.of(w.weights(), w instanceof DeviceInt4 i ? i.outliers() : 0));
+    }
+
+    private long place(long[] values) {
+        long address = memory.allocate(8L * values.length);
+        uploads.copy(address, values);
+        return address;
+    }
+
+    @Override
+    public void unload(Experts mixture) {
+        settle();
+        DeviceExperts own = (DeviceExperts) mixture;
+        free(own.router());
+        for (DeviceExpert expert : own.all()) {
+            free(expert.gate());
+            free(expert.up());
+            free(expert.down());
+        }
+        memory.free(own.gates());
+        memory.free(own.downs());
+    }
+
+    @Override
+    public void experts(
+            Rows rows, Activation in, Experts mixture, Activation inner, Matrix hidden) {
+        begin(rows);
+        DeviceExperts own = (DeviceExperts) mixture;
+        DeviceActivation from = (DeviceActivation) in;
+        DeviceActivation to = (DeviceActivation) inner;
+        DeviceExpert first = own.all().getFirst();
+        int count = step.capacity();
+        int most = count * own.perRow();
+        if (to.order() != 0 || to.capacity() < most) {
+            throw new IllegalArgumentException(
+                    "experts write in the order that down reads, a row for each of a row's experts");
+        }
+        Pairs pairs = experts.choose(step.head(), count, from, own);
+        long gate = gateUp.floats(2L * most * to.columns());
+        long up = gate + 4L * most * to.columns();
+        gemm.run(pairs, from, true, own.gates(), new long[] {gate, up}, first.gate(), first.up());
+        silu(gate, up, to, count, own.perRow());
+        long outputs = pairOutputs.floats((long) most * hidden.columns());
+        gemm.run(pairs, to, false, own.downs(), new long[] {outputs}, first.down());
+        experts.add(
+                step.head(),
+                count,
+                own,
+                outputs,
+                ((DeviceMatrix) hidden).address(),
+                hidden.columns());
+    }
+
+    @Override
+    public Routing routing() {
+        bind();
+        return experts.read(transfer(experts.routingBytes()));
     }
 
     private long place(short[] bits) {
@@ -354,6 +508,11 @@ public final class CudaKernels implements Kernels {
         if (shape.headDim() != 64 && shape.headDim() != 128) {
             throw new IllegalArgumentException(
                     "head_dim must be 64 or 128 on the GPU, not " + shape.headDim());
+        }
+        if (shape.format() == KvFormat.INT4_BEFORE_ROPE) {
+            throw new IllegalArgumentException(
+                    "keys cached before RoPE (recipe atom) are not read on the GPU: run this model"
+                            + " on the CPU, or import it with the recipe w4a4");
         }
         return new DeviceCache(shape, memory.allocate(DeviceCache.bytes(shape)));
     }
@@ -405,28 +564,6 @@ public final class CudaKernels implements Kernels {
             transfer = new PinnedBuffer(Math.toIntExact(bytes));
         }
         return transfer;
-    }
-
-    private long constant(float[] values) {
-        return constant(values, values.length, address -> uploads.copy(address, values));
-    }
-
-    private long constant(int[] values) {
-        return constant(values, values.length, address -> uploads.copy(address, values));
-    }
-
-    /**
-     * @param key by identity
-     * @param length values of four bytes
-     */
-    private long constant(Object key, int length, LongConsumer copy) {
-        return constants.computeIfAbsent(
-                key,
-                absent -> {
-                    long address = memory.allocate(4L * length);
-                    copy.accept(address);
-                    return address;
-                });
     }
 
     private void begin(Rows rows) {
@@ -495,7 +632,7 @@ public final class CudaKernels implements Kernels {
                 .put(input.columns())
                 .put(input.capacity())
                 .put(spec == null ? 1f : spec.clip())
-                .put(0);
+                .put(spec != null && spec.bits() == 8 ? 1 : 0);
     }
 
     @Override
@@ -522,7 +659,7 @@ public final class CudaKernels implements Kernels {
                 .begin()
                 .put(step.head())
                 .put(((DeviceMatrix) hidden).address())
-                .put(constant(weight));
+                .put(constants.of(weight));
         put(to);
         arguments.put(epsilon).put(0);
         int count = step.capacity();
@@ -580,6 +717,7 @@ public final class CudaKernels implements Kernels {
             Linear k,
             Linear v,
             int layer,
+            @Nullable HeadNorms norms,
             Rope rope,
             KvCache cache,
             Matrix queries) {
@@ -601,14 +739,31 @@ public final class CudaKernels implements Kernels {
                 q,
                 k,
                 v);
-        long cos = constant(rope.cos());
-        long sin = constant(rope.sin());
+        long cos = constants.of(rope.cos());
+        long sin = constants.of(rope.sin());
+        long[] weights = {0, 0};
+        if (norms != null) {
+            weights = new long[] {constants.of(norms.query()), constants.of(norms.key())};
+        }
         attention.append(
-                step.attention(), query, key, value, new long[] {cos, sin}, kv, layer, heads);
+                step.attention(),
+                query,
+                key,
+                value,
+                new long[] {cos, sin},
+                weights,
+                norms == null ? 0 : norms.epsilon(),
+                kv,
+                layer,
+                heads);
     }
 
     @Override
-    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+    public void attend(
+            Rows rows, Matrix queries, KvCache cache, int layer, int window, Activation out) {
+        if (window < 1) {
+            throw new IllegalArgumentException("a window holds at least one position: " + window);
+        }
         begin(rows);
         DeviceActivation to = (DeviceActivation) out;
         shared(to); // the merge holds a row there
@@ -617,6 +772,7 @@ public final class CudaKernels implements Kernels {
                 ((DeviceMatrix) queries).address(),
                 (DeviceCache) cache,
                 layer,
+                window,
                 to);
     }
 
@@ -649,9 +805,17 @@ public final class CudaKernels implements Kernels {
                 new long[] {g, u},
                 gate,
                 up);
-        arguments.begin().put(step.head()).put(g).put(u);
+        silu(g, u, to, count, 1);
+    }
+
+    /**
+     * @param each rows of gate and up for each of the step's
+     */
+    private void silu(long gate, long up, DeviceActivation to, int count, int each) {
+        arguments.begin().put(step.head()).put(gate).put(up);
         put(to);
-        launch(programs.silu, (to.columns() / GROUP + 3) / 4, count, 1, 128, 0);
+        arguments.put(each).put(0);
+        launch(programs.silu, (to.columns() / GROUP + 3) / 4, count * each, 1, 128, 0);
     }
 
     @Override
@@ -684,7 +848,7 @@ public final class CudaKernels implements Kernels {
                 most,
                 own ? step.picked() : picked.address() + HEAD_BYTES,
                 ((DeviceMatrix) hidden).address(),
-                constant(weight),
+                constants.of(weight),
                 epsilon,
                 weights,
                 ((DeviceMatrix) logits).address());
@@ -866,6 +1030,7 @@ public final class CudaKernels implements Kernels {
                         gemm::close,
                         lora::close,
                         attention::close,
+                        experts::close,
                         programs::close,
                         stream::close,
                         memory::close,

@@ -1,5 +1,6 @@
 package dev.aril.engine.kernels;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What lies where in the device's memory; addresses are the device's, 0 for none. */
@@ -31,18 +32,45 @@ final class CudaMemory {
 
     sealed interface DeviceLinear extends Kernels.Linear {
         long weights();
+
+        /** [out] floats, 0 for none. */
+        long bias();
     }
 
     /**
      * @param weights INT4 weights and scales, as int4.cuh lays them out
      * @param outliers INT8 weights and scales, the same
      */
-    record DeviceInt4(int out, int in, long weights, long outliers) implements DeviceLinear {}
+    record DeviceInt4(int out, int in, long weights, long outliers, long bias)
+            implements DeviceLinear {}
 
     /**
      * @param weights [out, in] bf16
      */
-    record DeviceBf16(int out, int in, long weights) implements DeviceLinear {}
+    record DeviceBf16(int out, int in, long weights, long bias) implements DeviceLinear {}
+
+    /** One expert's projections. */
+    record DeviceExpert(DeviceLinear gate, DeviceLinear up, DeviceLinear down) {}
+
+    /**
+     * A layer's mixture.
+     *
+     * @param gates [experts, 2, 2] addresses of gate's and up's weights and outliers
+     * @param downs [experts, 1, 2] the same of down
+     */
+    record DeviceExperts(
+            DeviceBf16 router, List<DeviceExpert> all, int perRow, long gates, long downs)
+            implements Kernels.Experts {
+        @Override
+        public int count() {
+            return all.size();
+        }
+
+        @Override
+        public int intermediate() {
+            return all.getFirst().down().in();
+        }
+    }
 
     /**
      * The output head.

@@ -15,6 +15,10 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
 
     private @Nullable Sampler sampler;
     private int[] ids = {};
+
+    /** Of the last mixture. */
+    protected @Nullable Routing routing;
+
     private @Nullable TokenLogprobs[] logprobs = NO_LOGPROBS;
 
     @Override
@@ -54,6 +58,20 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
 
     @Override
     public final void unload(Adapter adapter) {} // the heap's
+
+    @Override
+    public final void unload(Linear linear) {}
+
+    @Override
+    public final void unload(Experts experts) {}
+
+    @Override
+    public final Routing routing() {
+        if (routing == null) {
+            throw new IllegalStateException("no experts were computed");
+        }
+        return routing;
+    }
 
     @Override
     public final float[] read(Matrix matrix, int rows) {

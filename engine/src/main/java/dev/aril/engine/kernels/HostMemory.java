@@ -43,6 +43,21 @@ final class HostMemory {
                     new float[spec == null ? 0 : rows * (spec.groups(columns) + 1)]);
         }
 
+        /** Rows of another activation of the same width and quantization, in another order. */
+        void gather(HostActivation from, int row, int to) {
+            copy(from.plain, row, plain, to, columns);
+            if (spec != null) {
+                copy(from.codes, row, codes, to, columns - spec.outliers());
+                copy(from.outliers, row, outliers, to, spec.outliers());
+                copy(from.scales, row, scales, to, spec.groups(columns) + 1);
+            }
+        }
+
+        @SuppressWarnings("SuspiciousSystemArraycopy")
+        private static void copy(Object from, int row, Object to, int at, int length) {
+            System.arraycopy(from, row * length, to, at * length, length);
+        }
+
         HostActivation with(@Nullable InputSpec next) {
             return new HostActivation(rows, columns, plain, next, codes, outliers, scales);
         }

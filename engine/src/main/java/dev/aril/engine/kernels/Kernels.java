@@ -19,6 +19,9 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     /** Instead of an id: the row's logits hold no largest number, the model has diverged. */
     int DIVERGED = -1;
 
+    /** The window of attention to everything before. */
+    int NO_WINDOW = Integer.MAX_VALUE;
+
     /** Floats, row-major, on the device. */
     interface Matrix {
         int rows();
@@ -49,6 +52,28 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
 
         int columns();
     }
+
+    /** One layer's mixture: a router and the experts it chooses from. */
+    interface Experts {
+        /** Experts there are. */
+        int count();
+
+        /** Experts that compute each row. */
+        int perRow();
+
+        /** Width of an expert's inner activation. */
+        int intermediate();
+    }
+
+    /**
+     * Which rows chose which expert. A pair is a row and an expert it chose; pairs are in order of
+     * the experts, those of one expert in order of the rows.
+     *
+     * @param starts [experts + 1] expert e has pairs starts[e] .. starts[e + 1]
+     * @param rows [pairs]
+     * @param weights [pairs] of the expert's output in the row's sum
+     */
+    record Routing(int[] starts, int[] rows, float[] weights) {}
 
     /** An adapter's matrices in all layers. */
     interface Adapter {
@@ -98,7 +123,33 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     /** The same memory, written and read by another layer: only the channel order differs. */
     Activation sharing(Activation memory, @Nullable InputSpec spec);
 
-    Linear load(LinearWeights weights);
+    /** A projection without a bias. */
+    default Linear load(LinearWeights weights) {
+        return load(weights, null);
+    }
+
+    /**
+     * A projection. Its output is the product, then the bias added in FP32, then the adapters'
+     * parts.
+     *
+     * @param bias [out]; null for none
+     */
+    Linear load(LinearWeights weights, float @Nullable [] bias);
+
+    /** Frees a projection that nothing uses any more. */
+    void unload(Linear linear);
+
+    /**
+     * A layer's mixture of experts.
+     *
+     * @param router [experts, hidden]
+     * @param experts all of one shape; gate's and up's rows are in the order that down reads
+     * @param perRow experts that compute each row, at most all
+     */
+    Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> experts, int perRow);
+
+    /** Frees a mixture that nothing uses any more. */
+    void unload(Experts experts);
 
     /**
      * The output head, which {@link #logits} reads.
@@ -142,9 +193,11 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
     void normalize(Rows rows, Matrix hidden, float[] weight, float epsilon, Activation out);
 
     /**
-     * Query, key and value projections with their adapters; rotary embedding on query and key; for
-     * a quantized cache a Hadamard of the head size on both; key and value go to the cache.
+     * Query, key and value projections with their biases and adapters; RMSNorm of each query and
+     * key head where the model has it; rotary embedding on query and key; for a quantized cache a
+     * Hadamard of the head size on both; key and value go to the cache.
      *
+     * @param norms null where the model has none
      * @param queries [count, heads * headDim]
      */
     void projectQkv(
@@ -154,6 +207,7 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
             Linear k,
             Linear v,
             int layer,
+            @Nullable HeadNorms norms,
             Rope rope,
             KvCache cache,
             Matrix queries);
@@ -162,9 +216,11 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
      * Causal attention of each row over its sequence's cache up to its own position; undoes the
      * value rotation of a quantized cache.
      *
+     * @param window how many positions a row sees, its own included: the row at position p those
+     *     from max(0, p - window + 1) to p; {@link #NO_WINDOW} for all
      * @param out [count, heads * headDim]
      */
-    void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out);
+    void attend(Rows rows, Matrix queries, KvCache cache, int layer, int window, Activation out);
 
     /**
      * hidden += w·in + adapters.
@@ -175,6 +231,20 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
 
     /** out = silu(gate·in) * (up·in), adapters included, then the codes. */
     void gateUp(Rows rows, Activation in, Linear gate, Linear up, int layer, Activation out);
+
+    /**
+     * A mixture of experts in place of an MLP (Mixtral, arXiv 2401.04088). The router's logits come
+     * from the plain floats; of their softmax over all experts the largest are kept (the lower
+     * expert first among equals) and divided by their sum. hidden += the sum over the chosen
+     * experts, in ascending order, of weight * down(silu(gate·in) * (up·in)).
+     *
+     * @param inner made by {@link #gated} for {@link Experts#perRow} times as many rows: afterwards
+     *     it holds what the experts' down projections read, a row for each pair of {@link #routing}
+     */
+    void experts(Rows rows, Activation in, Experts experts, Activation inner, Matrix hidden);
+
+    /** What the last {@link #experts} chose; waits for it. */
+    Routing routing();
 
     /**
      * Final RMSNorm and output head for the rows asked for.

@@ -1,6 +1,7 @@
 package dev.aril.engine.kernels;
 
 import dev.aril.engine.kernels.HostMemory.HostActivation;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * order.
  */
 public final class ReferenceKernels extends HostKernels {
-    private record PlainLinear(LinearWeights weights) implements Linear {
+    private record PlainLinear(LinearWeights weights, float @Nullable [] bias) implements Linear {
         @Override
         public int out() {
             return weights.out();
@@ -18,6 +19,21 @@ public final class ReferenceKernels extends HostKernels {
         @Override
         public int in() {
             return weights.in();
+        }
+    }
+
+    private record PlainExpert(PlainLinear gate, PlainLinear up, PlainLinear down) {}
+
+    private record PlainExperts(PlainLinear router, List<PlainExpert> all, int perRow)
+            implements Experts {
+        @Override
+        public int count() {
+            return all.size();
+        }
+
+        @Override
+        public int intermediate() {
+            return all.getFirst().down().in();
         }
     }
 
@@ -55,8 +71,22 @@ public final class ReferenceKernels extends HostKernels {
     }
 
     @Override
-    public Linear load(LinearWeights weights) {
-        return new PlainLinear(weights);
+    public Linear load(LinearWeights weights, float @Nullable [] bias) {
+        return new PlainLinear(weights, bias);
+    }
+
+    @Override
+    public Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> experts, int perRow) {
+        return new PlainExperts(
+                new PlainLinear(router, null),
+                experts.stream()
+                        .map(e ->
+                                new PlainExpert(
+                                        new PlainLinear(e.gate(), null),
+                                        new PlainLinear(e.up(), null),
+                                        new PlainLinear(e.down(), null)))
+                        .toList(),
+                perRow);
     }
 
     @Override
@@ -115,14 +145,14 @@ public final class ReferenceKernels extends HostKernels {
             boolean outlier = g == groups;
             int from = g * spec.group();
             int to = outlier ? columns : from + spec.group();
-            if (!outlier) {
+            if (!outlier && spec.rotated()) {
                 Hadamard.apply(ordered, from, spec.group());
             }
             float max = InputSpec.TINY;
             for (int j = from; j < to; j++) {
                 max = Math.max(max, Math.abs(ordered[j]));
             }
-            float scale = outlier ? max / 127f : max * spec.clip() / 7f;
+            float scale = outlier ? max / 127f : max * spec.clip() / spec.top();
             x.scales()[r * (groups + 1) + g] = scale;
             float inverse = 1 / scale;
             for (int j = from; j < to; j++) {
@@ -130,7 +160,8 @@ public final class ReferenceKernels extends HostKernels {
                 if (outlier) {
                     x.outliers()[r * spec.outliers() + j - from] = Math.clamp(code, -127f, 127f);
                 } else {
-                    x.codes()[r * groups * spec.group() + j] = (short) Math.clamp(code, -8f, 7f);
+                    x.codes()[r * groups * spec.group() + j] =
+                            (short) Math.clamp(code, spec.bottom(), spec.top());
                 }
             }
         }
@@ -196,9 +227,7 @@ public final class ReferenceKernels extends HostKernels {
         int out = weights.out();
         float[] y = new float[rows.count() * out];
         for (int r = 0; r < rows.count(); r++) {
-            for (int n = 0; n < out; n++) {
-                y[r * out + n] = dot(weights, x, r, n);
-            }
+            product((PlainLinear) linear, x, r, y, r * out);
         }
         for (Rows.Segment segment : rows.segments()) {
             LowRank pair = ((PlainAdapter) segment.adapter()).layers()[layer][projection];
@@ -210,6 +239,16 @@ public final class ReferenceKernels extends HostKernels {
             }
         }
         return y;
+    }
+
+    /** w·x of row r, and the bias. */
+    private static void product(PlainLinear linear, HostActivation x, int r, float[] y, int to) {
+        for (int n = 0; n < linear.out(); n++) {
+            y[to + n] = dot(linear.weights(), x, r, n);
+            if (linear.bias() != null) {
+                y[to + n] += linear.bias()[n];
+            }
+        }
     }
 
     private static void addLora(LowRank pair, float[] x, int from, float[] y, int to) {
@@ -237,6 +276,7 @@ public final class ReferenceKernels extends HostKernels {
             Linear k,
             Linear v,
             int layer,
+            @Nullable HeadNorms norms,
             Rope rope,
             KvCache cache,
             Matrix queries) {
@@ -250,15 +290,29 @@ public final class ReferenceKernels extends HostKernels {
             for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
                 int position = rows.positions()[r];
                 for (int h = 0; h < q.out() / headDim; h++) {
-                    rope.turn(query, r * q.out() + h * headDim, position);
-                    rotate(kv.shape(), query, r * q.out() + h * headDim);
+                    int at = r * q.out() + h * headDim;
+                    if (norms != null) {
+                        norm(query, at, norms.query(), norms.epsilon(), query, at);
+                    }
+                    rope.turn(query, at, position);
+                    rotate(kv.shape(), query, at);
                 }
                 for (int h = 0; h < kv.shape().heads(); h++) {
                     int from = r * k.out() + h * headDim;
                     int to = kv.at(layer, span.blocks()[position / BLOCK_TOKENS], position, h);
-                    rope.turn(key, from, position);
-                    rotate(kv.shape(), key, from);
+                    if (norms != null) {
+                        norm(key, from, norms.key(), norms.epsilon(), key, from);
+                    }
+                    boolean turnedWhenRead = kv.shape().format() == KvFormat.INT4_BEFORE_ROPE;
+                    if (!turnedWhenRead) {
+                        rope.turn(key, from, position);
+                        rotate(kv.shape(), key, from);
+                    }
                     store(kv.shape(), key, from, kv.keys(), to);
+                    if (turnedWhenRead) {
+                        // what is kept here is what is read: turned after its rounding
+                        rope.turn(kv.keys(), to, position);
+                    }
                     store(kv.shape(), value, from, kv.values(), to);
                 }
             }
@@ -267,7 +321,7 @@ public final class ReferenceKernels extends HostKernels {
     }
 
     private static void rotate(KvShape shape, float[] x, int at) {
-        if (shape.quantized()) {
+        if (shape.rotated()) {
             Hadamard.apply(x, at, shape.headDim());
         }
     }
@@ -284,7 +338,8 @@ public final class ReferenceKernels extends HostKernels {
     }
 
     @Override
-    public void attend(Rows rows, Matrix queries, KvCache cache, int layer, Activation out) {
+    public void attend(
+            Rows rows, Matrix queries, KvCache cache, int layer, int window, Activation out) {
         PlainCache kv = (PlainCache) cache;
         KvShape shape = kv.shape();
         int headDim = shape.headDim();
@@ -295,12 +350,13 @@ public final class ReferenceKernels extends HostKernels {
         for (Rows.Span span : rows.spans()) {
             for (int r = span.firstRow(); r < span.firstRow() + span.count(); r++) {
                 int length = rows.positions()[r] + 1;
+                int first = Math.max(0, length - window);
                 for (int h = 0; h < heads; h++) {
                     int kvHead = h / (heads / shape.heads());
                     int at = r * x.columns() + h * headDim;
                     double[] weights = new double[length];
                     double max = Double.NEGATIVE_INFINITY;
-                    for (int p = 0; p < length; p++) {
+                    for (int p = first; p < length; p++) {
                         int key = kv.at(layer, span.blocks()[p / BLOCK_TOKENS], p, kvHead);
                         for (int d = 0; d < headDim; d++) {
                             weights[p] += (double) q[at + d] * kv.keys()[key + d];
@@ -310,7 +366,7 @@ public final class ReferenceKernels extends HostKernels {
                     }
                     double total = 0;
                     double[] mixed = new double[headDim];
-                    for (int p = 0; p < length; p++) {
+                    for (int p = first; p < length; p++) {
                         double weight = Math.exp(weights[p] - max);
                         total += weight;
                         int value = kv.at(layer, span.blocks()[p / BLOCK_TOKENS], p, kvHead);
@@ -346,11 +402,55 @@ public final class ReferenceKernels extends HostKernels {
         float[] g = project(rows, x, gate, layer, LowRank.GATE);
         float[] u = project(rows, x, up, layer, LowRank.UP);
         for (int i = 0; i < g.length; i++) {
-            y.plain()[i] = (float) (g[i] / (1 + Math.exp(-g[i]))) * u[i];
+            y.plain()[i] = gated(g[i], u[i]);
         }
         for (int r = 0; r < rows.count(); r++) {
             quantize(y, r);
         }
+    }
+
+    private static float gated(float gate, float up) {
+        return (float) (gate / (1 + Math.exp(-gate))) * up;
+    }
+
+    @Override
+    public void experts(
+            Rows rows, Activation in, Experts experts, Activation inner, Matrix hidden) {
+        PlainExperts mixture = (PlainExperts) experts;
+        HostActivation x = HostMemory.host(in);
+        HostActivation y = HostMemory.host(inner);
+        float[] h = HostMemory.values(hidden);
+        int count = rows.count();
+        int width = mixture.intermediate();
+        float[] logits = new float[count * mixture.count()];
+        for (int r = 0; r < count; r++) {
+            product(mixture.router(), x, r, logits, r * mixture.count());
+        }
+        Routing chosen = HostRouting.of(logits, count, mixture.count(), mixture.perRow());
+        float[] sums = new float[count * x.columns()];
+        float[] gate = new float[width];
+        float[] up = new float[width];
+        float[] out = new float[x.columns()];
+        for (int e = 0; e < mixture.count(); e++) {
+            PlainExpert expert = mixture.all().get(e);
+            for (int i = chosen.starts()[e]; i < chosen.starts()[e + 1]; i++) {
+                int r = chosen.rows()[i];
+                product(expert.gate(), x, r, gate, 0);
+                product(expert.up(), x, r, up, 0);
+                for (int n = 0; n < width; n++) {
+                    y.plain()[i * width + n] = gated(gate[n], up[n]);
+                }
+                quantize(y, i);
+                product(expert.down(), y, i, out, 0);
+                for (int c = 0; c < out.length; c++) {
+                    sums[r * out.length + c] += chosen.weights()[i] * out[c];
+                }
+            }
+        }
+        for (int i = 0; i < sums.length; i++) {
+            h[i] += sums[i];
+        }
+        routing = chosen;
     }
 
     @Override

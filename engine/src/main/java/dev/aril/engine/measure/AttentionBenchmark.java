@@ -5,6 +5,7 @@ import dev.aril.engine.kernels.Kernels.Activation;
 import dev.aril.engine.kernels.Kernels.KvCache;
 import dev.aril.engine.kernels.Kernels.Linear;
 import dev.aril.engine.kernels.Kernels.Matrix;
+import dev.aril.engine.kernels.KvFormat;
 import dev.aril.engine.kernels.KvShape;
 import dev.aril.engine.kernels.Rope;
 import dev.aril.engine.kernels.Rows;
@@ -90,12 +91,12 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
                 bytes,
                 ops,
                 filled.copies,
-                i -> kernels.attend(rows, queries, filled.cache, i, out));
+                i -> kernels.attend(rows, queries, filled.cache, i, Kernels.NO_WINDOW, out));
     }
 
     private KvShape shape(int layers, int sequences, int length, int kvHeads) {
         int blocks = (length + Kernels.BLOCK_TOKENS - 1) / Kernels.BLOCK_TOKENS;
-        return new KvShape(layers, sequences * blocks, kvHeads, width, true);
+        return new KvShape(layers, sequences * blocks, kvHeads, width, KvFormat.INT4_ROTATED);
     }
 
     private Filled fill(KvShape shape, int sequences, int length) {
@@ -115,7 +116,7 @@ record AttentionBenchmark(KernelBench bench, int heads, int width) {
             for (int first = 0; first < length; first += most) {
                 Rows rows = chunk(table, first, Math.min(most, length - first));
                 for (int layer = 0; layer < shape.layers(); layer++) {
-                    kernels.projectQkv(rows, in, q, k, v, layer, rope, cache, queries);
+                    kernels.projectQkv(rows, in, q, k, v, layer, null, rope, cache, queries);
                 }
             }
         }

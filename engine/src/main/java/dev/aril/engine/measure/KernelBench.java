@@ -64,7 +64,12 @@ record KernelBench(Meter meter, Roofline roofline, TorchBaseline torch, Consumer
 
     static InputSpec spec() {
         return new InputSpec(
-                null, Recipe.W4A4.group(), Recipe.W4A4.outliers(), Recipe.W4A4.activationClip());
+                null,
+                Recipe.W4A4.group(),
+                Recipe.W4A4.outliers(),
+                Recipe.W4A4.activationBits(),
+                Recipe.W4A4.activationClip(),
+                Recipe.W4A4.rotated());
     }
 
     /** Rows of sequences of their own, all at position 0 of block 0. */

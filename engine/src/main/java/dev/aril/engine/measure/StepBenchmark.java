@@ -5,6 +5,7 @@ import dev.aril.engine.Device;
 import dev.aril.engine.kernels.Draw;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.Kernels.Adapter;
+import dev.aril.engine.kernels.KvFormat;
 import dev.aril.engine.kernels.KvShape;
 import dev.aril.engine.kernels.LinearWeights;
 import dev.aril.engine.kernels.LowRank;
@@ -127,7 +128,13 @@ record StepBenchmark(
         int sequences = Arrays.stream(batches).max().orElse(1);
         int prompt = Math.min(promptTokens, config.contextLength());
         int blocks = Math.max(sequences * blocks(context), blocks(prompt));
-        KvShape one = new KvShape(config.layers(), 1, config.kvHeads(), config.headDim(), true);
+        KvShape one =
+                new KvShape(
+                        config.layers(),
+                        1,
+                        config.kvHeads(),
+                        config.headDim(),
+                        KvFormat.INT4_ROTATED);
         try (Meter meter = Meter.open(device)) {
             Booked booked = new Booked(weights, meter);
             Forward forward =

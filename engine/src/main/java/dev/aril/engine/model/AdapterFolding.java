@@ -1,6 +1,7 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.kernels.Hadamard;
+import dev.aril.engine.kernels.KvFormat;
 import dev.aril.engine.kernels.LowRank;
 import dev.aril.engine.model.LayerWeights.ChannelOrders;
 import org.jspecify.annotations.Nullable;
@@ -8,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Applies to an adapter, once, what the base's import did to the channels the adapter touches: gate
  * and up write, and down reads, in the down projection's channel order; the value projection writes
- * rotated heads where the cache is quantized. The scaling goes into b.
+ * rotated heads where the cache is rotated. The scaling goes into b.
  */
 final class AdapterFolding {
     private final ModelConfig config;
@@ -16,7 +17,7 @@ final class AdapterFolding {
 
     AdapterFolding(ModelConfig config, Recipe recipe) {
         this.config = config;
-        this.rotatedValues = recipe.quantized();
+        this.rotatedValues = recipe.cache() == KvFormat.INT4_ROTATED;
     }
 
     LowRank fold(LoraPair pair, Projection projection, @Nullable ChannelOrders orders) {

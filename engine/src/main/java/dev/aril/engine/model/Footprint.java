@@ -16,7 +16,10 @@ record Footprint(long weights, long context) {
     static Footprint of(ModelConfig config, Recipe recipe, KvShape block) {
         long layer = 0;
         for (Projection p : Projection.values()) {
-            layer += bytes(p.out(config), p.in(config), recipe);
+            // each expert has the MLP's three
+            int copies =
+                    config.mixture() && Projection.MLP.contains(p) ? config.traits().experts() : 1;
+            layer += copies * bytes(p.out(config), p.in(config), recipe);
         }
         // the head may be held in a byte a weight, the embedding is bf16
         long vocabulary = 3L * config.vocabulary() * config.hidden();
@@ -33,8 +36,8 @@ record Footprint(long weights, long context) {
         if (!recipe.quantized()) {
             return 2 * out * in;
         }
-        long groups = (in - recipe.outliers()) / recipe.group();
-        return out * (groups * recipe.group() / 2 + 2 * groups + recipe.outliers() + 4);
+        long groups = (in - recipe.outliers()) / recipe.group((int) in);
+        return out * (groups * recipe.group((int) in) / 2 + 2 * groups + recipe.outliers() + 4);
     }
 
     /**

@@ -4,9 +4,7 @@ import dev.aril.engine.AdapterRef;
 import dev.aril.engine.AdapterRejected;
 import dev.aril.engine.TokenLogprobs;
 import dev.aril.engine.kernels.Draw;
-import dev.aril.engine.kernels.InputSpec;
 import dev.aril.engine.kernels.Kernels;
-import dev.aril.engine.kernels.Kernels.Activation;
 import dev.aril.engine.kernels.Kernels.Adapter;
 import dev.aril.engine.kernels.Kernels.KvCache;
 import dev.aril.engine.kernels.Kernels.Linear;
@@ -14,9 +12,7 @@ import dev.aril.engine.kernels.Kernels.Matrix;
 import dev.aril.engine.kernels.Kernels.Table;
 import dev.aril.engine.kernels.KvShape;
 import dev.aril.engine.kernels.LowRank;
-import dev.aril.engine.kernels.Rope;
 import dev.aril.engine.kernels.Rows;
-import dev.aril.engine.model.LayerWeights.ChannelOrders;
 import dev.aril.engine.schedule.Batch;
 import dev.aril.engine.schedule.LoraSegments;
 import dev.aril.engine.schedule.Span;
@@ -40,28 +36,17 @@ public final class Forward implements StepRunner {
     /** How long the kernels run for nothing, before there is anything to do. */
     private static final Duration WARM_UP = Duration.ofSeconds(2);
 
-    /** A decoder layer on the device, with the inputs its projections read. */
-    private record Layer(
-            float[] attentionNorm,
-            float[] mlpNorm,
-            @Nullable ChannelOrders orders,
-            Linear[] projections,
-            Activation attentionInput,
-            Activation outputInput,
-            Activation mlpInput,
-            Activation downInput) {
-        Linear get(Projection p) {
-            return projections[p.ordinal()];
-        }
-    }
-
     /** Sees the input of each layer's projections; calibration does. */
     public interface Observer {
         /**
-         * @param reader the first projection that reads it: Q, O, GATE or DOWN
+         * @param reader as {@link DecoderLayer.Observer#input}
          * @param plain [rows, columns]
          */
         void input(int layer, Projection reader, float[] plain, int rows);
+
+        /** As {@link DecoderLayer.Observer#expertInput}. */
+        default void expertInput(
+                int layer, int expert, Projection reader, float[] plain, int rows) {}
     }
 
     private final ModelConfig config;
@@ -70,10 +55,8 @@ public final class Forward implements StepRunner {
     private final Table embedding;
     private final Linear head;
     private final float[] finalNorm;
-    private final Rope rope;
-    private final List<Layer> layers = new ArrayList<>();
+    private final List<DecoderLayer> layers = new ArrayList<>();
     private final Matrix hidden;
-    private final Matrix queries;
     private final int blocks;
     private final KvCache cache;
     private final AtomicReferenceArray<@Nullable Adapter> adapters =
@@ -116,13 +99,12 @@ public final class Forward implements StepRunner {
                 kernels.loadTable(weights.embedding(), config.vocabulary(), config.hidden());
         this.head = kernels.loadHead(weights.head(), recipe.quantized());
         this.finalNorm = weights.finalNorm();
-        this.rope = Rope.of(config.contextLength(), config.headDim(), config.ropeTheta());
-        Buffers buffers = new Buffers(kernels, config, recipe, maxRows);
+        DecoderLayer.Buffers buffers =
+                new DecoderLayer.Buffers(kernels, config, recipe, maxRows, config.contextLength());
         for (int l = 0; l < config.layers(); l++) {
-            layers.add(layer(weights.layer(l), buffers));
+            layers.add(new DecoderLayer(weights.layer(l), l, buffers));
         }
         this.hidden = kernels.matrix(maxRows, config.hidden());
-        this.queries = kernels.matrix(maxRows, config.queryWidth());
         this.logits = kernels.matrix(1, config.vocabulary());
         this.blocks =
                 (int)
@@ -136,70 +118,12 @@ public final class Forward implements StepRunner {
     private static KvShape kvBlock(WeightSource weights) {
         ModelConfig config = weights.config();
         return new KvShape(
-                config.layers(),
-                1,
-                config.kvHeads(),
-                config.headDim(),
-                weights.recipe().quantized());
+                config.layers(), 1, config.kvHeads(), config.headDim(), weights.recipe().cache());
     }
 
     /** Bytes that one block of a model's KV cache takes. */
     public static long kvBlockBytes(WeightSource weights) {
         return kvBlock(weights).blockBytes();
-    }
-
-    private Layer layer(LayerWeights weights, Buffers buffers) {
-        Linear[] projections = new Linear[Projection.values().length];
-        for (Projection p : Projection.values()) {
-            projections[p.ordinal()] = kernels.load(weights.get(p));
-        }
-        ChannelOrders orders = weights.orders();
-        return new Layer(
-                weights.attentionNorm(),
-                weights.mlpNorm(),
-                orders,
-                projections,
-                buffers.hidden(orders == null ? null : orders.attention()),
-                buffers.output(orders == null ? null : orders.output()),
-                buffers.hidden(orders == null ? null : orders.mlp()),
-                // gate and up already write in down's order
-                buffers.down());
-    }
-
-    /** The inputs' memory, shared by all layers: each is read before the next layer writes it. */
-    private static final class Buffers {
-        private final Kernels kernels;
-        private final Recipe recipe;
-        private final Activation hidden;
-        private final Activation output;
-        private final Activation down;
-
-        Buffers(Kernels kernels, ModelConfig config, Recipe recipe, int rows) {
-            this.kernels = kernels;
-            this.recipe = recipe;
-            hidden = kernels.activation(rows, config.hidden(), spec(null));
-            output = kernels.activation(rows, config.queryWidth(), spec(null));
-            down = kernels.gated(rows, config.intermediate(), spec(null));
-        }
-
-        private @Nullable InputSpec spec(int @Nullable [] order) {
-            return recipe.quantized()
-                    ? new InputSpec(
-                            order, recipe.group(), recipe.outliers(), recipe.activationClip())
-                    : null;
-        }
-
-        Activation hidden(int @Nullable [] order) {
-            return kernels.sharing(hidden, spec(order));
-        }
-
-        Activation output(int @Nullable [] order) {
-            return kernels.sharing(output, spec(order));
-        }
-
-        Activation down() {
-            return down;
-        }
     }
 
     /** The virtual machine compiles what runs often: a few rows again and again. */
@@ -266,49 +190,27 @@ public final class Forward implements StepRunner {
     private void compute(Rows rows, int[] sampled) {
         kernels.embed(rows, embedding, hidden);
         for (int l = 0; l < layers.size(); l++) {
-            Layer layer = layers.get(l);
-            kernels.normalize(
-                    rows,
-                    hidden,
-                    layer.attentionNorm(),
-                    config.normEpsilon(),
-                    layer.attentionInput());
-            show(l, Projection.Q, layer.attentionInput(), rows);
-            kernels.projectQkv(
-                    rows,
-                    layer.attentionInput(),
-                    layer.get(Projection.Q),
-                    layer.get(Projection.K),
-                    layer.get(Projection.V),
-                    l,
-                    rope,
-                    cache,
-                    queries);
-            kernels.attend(rows, queries, cache, l, layer.outputInput());
-            show(l, Projection.O, layer.outputInput(), rows);
-            kernels.projectAdd(
-                    rows, layer.outputInput(), layer.get(Projection.O), l, LowRank.O, hidden);
-            kernels.normalize(
-                    rows, hidden, layer.mlpNorm(), config.normEpsilon(), layer.mlpInput());
-            show(l, Projection.GATE, layer.mlpInput(), rows);
-            kernels.gateUp(
-                    rows,
-                    layer.mlpInput(),
-                    layer.get(Projection.GATE),
-                    layer.get(Projection.UP),
-                    l,
-                    layer.downInput());
-            show(l, Projection.DOWN, layer.downInput(), rows);
-            kernels.projectAdd(
-                    rows, layer.downInput(), layer.get(Projection.DOWN), l, LowRank.DOWN, hidden);
+            layers.get(l).run(rows, hidden, cache, l, observer(l));
         }
         kernels.logits(sampled, hidden, finalNorm, config.normEpsilon(), head, logits);
     }
 
-    private void show(int layer, Projection reader, Activation input, Rows rows) {
-        if (observer != null) {
-            observer.input(layer, reader, kernels.readPlain(input, rows.count()), rows.count());
+    private DecoderLayer.@Nullable Observer observer(int layer) {
+        Observer all = observer;
+        if (all == null) {
+            return null;
         }
+        return new DecoderLayer.Observer() {
+            @Override
+            public void input(Projection reader, float[] plain, int rows) {
+                all.input(layer, reader, plain, rows);
+            }
+
+            @Override
+            public void expertInput(int expert, Projection reader, float[] plain, int rows) {
+                all.expertInput(layer, expert, reader, plain, rows);
+            }
+        };
     }
 
     @Override
@@ -374,7 +276,7 @@ public final class Forward implements StepRunner {
     public Adapter load(PeftAdapter adapter) {
         @Nullable LowRank[][] folded = new LowRank[config.layers()][Projection.values().length];
         for (int l = 0; l < config.layers(); l++) {
-            for (Projection p : Projection.values()) {
+            for (Projection p : config.projections()) {
                 LoraPair pair = adapter.pair(l, p).orElse(null);
                 if (pair != null) {
                     folded[l][p.ordinal()] = folding.fold(pair, p, layers.get(l).orders());

@@ -1,5 +1,7 @@
 package dev.aril.engine.model;
 
+import java.util.List;
+
 /** The seven linear maps of a Llama decoder layer, in the order they are computed. */
 public enum Projection {
     Q("self_attn", "q_proj"),
@@ -9,6 +11,15 @@ public enum Projection {
     GATE("mlp", "gate_proj"),
     UP("mlp", "up_proj"),
     DOWN("mlp", "down_proj");
+
+    /** In their order. */
+    public static final List<Projection> ALL = List.of(values());
+
+    /** Those of a layer whose MLP is a mixture of experts. */
+    public static final List<Projection> ATTENTION = List.of(Q, K, V, O);
+
+    /** The MLP's, which each expert has too. */
+    public static final List<Projection> MLP = List.of(GATE, UP, DOWN);
 
     private final String block;
     private final String moduleName;

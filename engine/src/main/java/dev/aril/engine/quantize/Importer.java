@@ -2,9 +2,10 @@ package dev.aril.engine.quantize;
 
 import dev.aril.engine.UnsupportedCheckpoint;
 import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.CpuMatrices;
 import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.kernels.Matrices;
 import dev.aril.engine.model.Checkpoint;
-import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
@@ -25,13 +26,11 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Calibrates, quantizes, writes. */
 public final class Importer {
-    /** INT4 weight ranges cover this share of a group's largest magnitude. */
-    private static final float WEIGHT_CLIP = 0.9f;
-
     /** Calibration reads at most this many ids. */
     private static final int MAX_CALIBRATION_TOKENS = 32_768;
 
@@ -68,15 +67,23 @@ public final class Importer {
                 byte[] text = Files.readAllBytes(calibration);
                 List<int[]> windows = windows(checkpoint, source.config(), text);
                 int tokens = windows.stream().mapToInt(w -> w.length).sum();
-                ChannelEnergy energy = measure(source, windows, progress);
-                progress.accept("quantizing " + source.config().layers() + " layers");
-                ModelFiles.write(
-                        unfinished,
-                        name,
-                        now,
-                        checkpoint,
-                        new QuantizedWeights(source, energy, recipe, WEIGHT_CLIP),
-                        new Calibrated(sha256(text), tokens));
+                try (Kernels kernels = new CpuKernels(0);
+                        Matrices matrices = new CpuMatrices(0)) {
+                    ModelFiles.write(
+                            unfinished,
+                            name,
+                            now,
+                            checkpoint,
+                            new QuantizedWeights(
+                                    source,
+                                    recipe,
+                                    Rounding.of(recipe.name()),
+                                    windows,
+                                    kernels,
+                                    matrices,
+                                    share -> progress.accept("quantized: " + share)),
+                            new Calibrated(sha256(text), tokens));
+                }
             } else {
                 ModelFiles.write(unfinished, name, now, checkpoint, source, null);
             }
@@ -114,9 +121,6 @@ public final class Importer {
                                 + recipe.name());
             }
         }
-        if (config.bosId() < 0) {
-            throw new UnsupportedCheckpoint("config.json lacks bos_token_id");
-        }
     }
 
     private static void multiple(String field, int value, int unit) {
@@ -126,7 +130,8 @@ public final class Importer {
         }
     }
 
-    private static List<int[]> windows(Path checkpoint, ModelConfig config, byte[] text)
+    /** A calibration text's first ids, in windows. */
+    static List<int[]> windows(Path checkpoint, ModelConfig config, byte[] text)
             throws IOException {
         int[] ids;
         try (Tokenizer tokenizer = Tokenizer.open(checkpoint)) {
@@ -136,35 +141,24 @@ public final class Importer {
         return cut(ids, config.bosId(), Math.min(config.contextLength(), 2048) - 1);
     }
 
-    /** Consecutive windows of at most length ids, the begin-of-sequence id before each. */
+    /**
+     * Consecutive windows of at most length ids, the begin-of-sequence id before each.
+     *
+     * @param bos -1 if nothing begins a sequence
+     */
     public static List<int[]> cut(int[] ids, int bos, int length) {
         List<int[]> windows = new ArrayList<>();
         for (int from = 0; from < ids.length; from += length) {
             int to = Math.min(ids.length, from + length);
             if (to - from >= 64) {
-                int[] window = new int[to - from + 1];
-                window[0] = bos;
-                System.arraycopy(ids, from, window, 1, to - from);
-                windows.add(window);
+                int[] own = Arrays.copyOfRange(ids, from, to);
+                windows.add(
+                        bos < 0
+                                ? own
+                                : IntStream.concat(IntStream.of(bos), IntStream.of(own)).toArray());
             }
         }
         return windows;
-    }
-
-    private static ChannelEnergy measure(
-            Checkpoint source, List<int[]> windows, Consumer<String> progress) {
-        if (windows.isEmpty()) {
-            throw new IllegalArgumentException("the calibration text has fewer than 64 tokens");
-        }
-        try (Kernels kernels = new CpuKernels(0)) {
-            Forward forward = new Forward(source, kernels, ChannelEnergy.CHUNK, 0);
-            return ChannelEnergy.measure(
-                    forward,
-                    windows,
-                    done ->
-                            progress.accept(
-                                    "calibrating: window " + done + " of " + windows.size()));
-        }
     }
 
     private static String sha256(byte[] text) {

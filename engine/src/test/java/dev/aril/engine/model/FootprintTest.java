@@ -13,7 +13,7 @@ class FootprintTest {
                     4096, 11008, 32, 32, 32, 128, 32000, 4096, 10_000, 1e-5f, false, 1, Set.of(2));
 
     private static Footprint of(Recipe recipe) {
-        return Footprint.of(LLAMA_2_7B, recipe, new KvShape(32, 1, 32, 128, recipe.quantized()));
+        return Footprint.of(LLAMA_2_7B, recipe, new KvShape(32, 1, 32, 128, recipe.cache()));
     }
 
     @Test

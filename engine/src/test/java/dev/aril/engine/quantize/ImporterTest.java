@@ -62,10 +62,10 @@ class ImporterTest {
         ModelImport.run(MODEL, calibration, "bf16", old, line -> {});
         Path header = old.resolve("aril.json");
         String text = Files.readString(header);
-        Files.writeString(header, text.replaceFirst("\"format\" : 2", "\"format\" : 1"));
+        Files.writeString(header, text.replaceFirst("\"format\" : 3", "\"format\" : 2"));
         assertThatThrownBy(() -> ModelFiles.open(old))
                 .hasMessage(
-                        "aril.json: format is 1, this version reads 2; import the checkpoint again");
+                        "aril.json: format is 2, this version reads 3; import the checkpoint again");
         List<String> lines = new ArrayList<>();
         ModelImport.run(MODEL, calibration, "bf16", old, lines::add);
         assertThat(lines.getFirst()).isEqualTo("novella has an older format and is imported again");
