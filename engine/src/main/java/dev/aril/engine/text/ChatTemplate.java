@@ -163,8 +163,7 @@ public final class ChatTemplate {
         all.putAll(variables);
         Scope scope = new Scope(new TemplateLimits(maxTime), all);
         TemplateRun run = new TemplateRun(jinja, limits, source.parts(), scope);
-        JinjavaInterpreter.pushCurrent(run);
-        try {
+        try (var current = JinjavaInterpreter.closeablePushCurrent(run).get()) {
             // what is between the tags is numbers, so a tree is soon there
             Node tree = run.parse(source.skeleton());
             String text = run.render(tree);
@@ -178,8 +177,6 @@ public final class ChatTemplate {
         } catch (StackOverflowError e) {
             throw new IllegalArgumentException(
                     "messages: the chat template cannot render them: it nests too deeply", e);
-        } finally {
-            JinjavaInterpreter.popCurrent();
         }
     }
 

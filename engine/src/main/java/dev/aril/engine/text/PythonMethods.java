@@ -136,14 +136,12 @@ final class PythonMethods {
                 long most = a[1] == null ? -1 : Numbers.whole(a[1]);
                 List<String> parts =
                         PythonText.split(text, optional(a[0], name), most, name.equals("rsplit"));
-                TemplateLimits.items(parts.size());
                 yield new ArrayList<Object>(parts);
             }
             case "splitlines" -> {
                 @Nullable Object[] a = given.bind(name, "keepends");
                 List<String> lines =
                         PythonText.lines(text, a[0] != null && PythonValue.truth(a[0]));
-                TemplateLimits.items(lines.size());
                 yield new ArrayList<Object>(lines);
             }
             case "partition", "rpartition" ->

@@ -54,6 +54,7 @@ final class PythonText {
             int at = text.indexOf(separator);
             for (; at >= 0 && parts.size() < cuts; at = text.indexOf(separator, from)) {
                 parts.add(text.substring(from, at));
+                TemplateLimits.items(parts.size());
                 from = at + separator.length();
             }
             parts.add(text.substring(from));
@@ -64,6 +65,7 @@ final class PythonText {
         int at = text.lastIndexOf(separator);
         for (; at >= 0 && parts.size() < cuts; at = before(text, separator, to)) {
             parts.add(text.substring(at + length, to));
+            TemplateLimits.items(parts.size());
             to = at;
         }
         parts.add(text.substring(0, to));
@@ -81,6 +83,7 @@ final class PythonText {
         while (at < text.length() && parts.size() < cuts) {
             int end = skip(text, at, false);
             parts.add(text.substring(at, end));
+            TemplateLimits.items(parts.size());
             at = skip(text, end, true);
         }
         if (at < text.length()) {
@@ -106,6 +109,7 @@ final class PythonText {
                 from--;
             }
             parts.add(rest.substring(from));
+            TemplateLimits.items(parts.size());
             rest = strip(rest.substring(0, from), null, false, true);
         }
         if (!rest.isEmpty()) {
@@ -125,6 +129,7 @@ final class PythonText {
             }
             int end = text.startsWith("\r\n", i) ? i + 2 : i + 1;
             lines.add(text.substring(from, keepEnds ? end : i));
+            TemplateLimits.items(lines.size());
             from = end;
             i = end - 1;
         }
