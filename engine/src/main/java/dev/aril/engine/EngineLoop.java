@@ -30,7 +30,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -244,10 +243,7 @@ final class EngineLoop implements Engine {
 
     @Override
     public int[] tokenize(String text) {
-        int[] ids = tokenizer.encode(text);
-        return config.bosId() < 0
-                ? ids
-                : IntStream.concat(IntStream.of(config.bosId()), IntStream.of(ids)).toArray();
+        return tokenizer.encodeWithSpecials(text);
     }
 
     @Override

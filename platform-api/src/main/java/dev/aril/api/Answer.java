@@ -42,8 +42,10 @@ final class Answer {
         if (usage == null) {
             throw new GenerationFailed("The generation ended without a reason.");
         }
-        List<WireFormat.Choice> whole =
-                choices.stream().map(choice -> choice.whole(wire.logprobs(engine))).toList();
+        List<WireFormat.Choice> whole = new ArrayList<>();
+        for (Collected choice : choices) {
+            whole.add(choice.whole(wire.logprobs(whole.size(), engine)));
+        }
         return Json.text(wire.whole(whole, usage));
     }
 

@@ -59,8 +59,16 @@ sealed interface LogprobFormat {
         /** Where in the choice's text the next token begins, in characters. */
         private int offset;
 
-        Completion(Engine engine) {
+        /** Whether the next token with text is the first of all text. */
+        private boolean opens;
+
+        /**
+         * @param opens whether the tokens are the first that have text, so that a SentencePiece
+         *     tokenizer's leading blank is not in it
+         */
+        Completion(Engine engine, boolean opens) {
             this.engine = engine;
+            this.opens = opens;
         }
 
         @Override
@@ -86,9 +94,18 @@ sealed interface LogprobFormat {
                                 number(token.topLogprobs()[i]));
                     }
                 }
-                offset += id.text() ? characters(id.bytes()) : 0;
+                if (id.text()) {
+                    offset += characters(id.bytes()) - (opens ? swallowed(token.id(), id) : 0);
+                    opens = false;
+                }
             }
             return logprobs;
+        }
+
+        /** Blanks at a token's front that decoding takes away where the token opens a text. */
+        private int swallowed(int id, Token token) {
+            return token.bytes().length > 0
+ && token.bytes()[0] == ' ' && !engine.text(new int[] {id}).startsWith(" ") ? 1 : 0;
         }
 
         /** Characters that begin in some bytes: each has one that is no continuation. */

@@ -35,7 +35,7 @@ final class TokenStream {
         this.order = order;
         this.wire = wire;
         for (int i = 0; i < order.choices(); i++) {
-            logprobs.add(wire.logprobs(engine));
+            logprobs.add(wire.logprobs(i, engine));
         }
     }
 

@@ -28,8 +28,7 @@ sealed interface WireFormat {
     /** The whole answer at once. */
     ObjectNode whole(List<Choice> choices, Usage usage);
 
-    /** For one choice. */
-    LogprobFormat logprobs(Engine engine);
+    LogprobFormat logprobs(int choice, Engine engine);
 
     /**
      * A choice that is finished.
@@ -140,7 +139,7 @@ sealed interface WireFormat {
         }
 
         @Override
-        public LogprobFormat logprobs(Engine engine) {
+        public LogprobFormat logprobs(int choice, Engine engine) {
             return new LogprobFormat.Chat(engine);
         }
 
@@ -216,8 +215,10 @@ sealed interface WireFormat {
         }
 
         @Override
-        public LogprobFormat logprobs(Engine engine) {
-            return new LogprobFormat.Completion(engine);
+        public LogprobFormat logprobs(int choice, Engine engine) {
+            Order.Prompt prompt = order.prompt(choice);
+            boolean opens = prompt.echo() != null || engine.text(prompt.ids()).isEmpty();
+            return new LogprobFormat.Completion(engine, opens);
         }
 
         private ObjectNode answer(

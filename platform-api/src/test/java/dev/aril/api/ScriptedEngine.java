@@ -54,7 +54,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code hold}: one piece, then nothing until {@link #release}
  * </ul>
  *
- * <p>A conversation that ends in {@code untemplated} is refused.
+ * <p>A conversation that ends in {@code untemplated} is refused. Id 2 is " a", whose blank goes
+ * where it opens a text, as in a SentencePiece vocabulary.
  */
 public final class ScriptedEngine implements Engine {
     static final int CONTEXT = 1024;
@@ -94,7 +95,8 @@ public final class ScriptedEngine implements Engine {
     public String text(int[] ids) {
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
-            text.append(id == 0 ? "" : Character.toString((char) id));
+            boolean opens = text.isEmpty();
+            text.append(id == 0 ? "" : id == 2 ? opens ? "a" : " a" : Character.toString((char) id));
         }
         return text.toString();
     }

@@ -2,27 +2,20 @@ package dev.aril.engine.text;
 
 import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
-import com.hubspot.jinjava.LegacyOverrides;
-import com.hubspot.jinjava.el.JinjavaNodePreProcessor;
-import com.hubspot.jinjava.interpret.Context;
-import com.hubspot.jinjava.interpret.Context.Library;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
-import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
-import com.hubspot.jinjava.lib.exptest.ExpTest;
-import com.hubspot.jinjava.lib.filter.Filter;
-import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import com.hubspot.jinjava.tree.Node;
 import dev.aril.engine.ChatMessage;
 import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -30,134 +23,102 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A conversation as the model's prompt text, by the model's own Jinja template, as transformers
- * renders it (see {@link TemplateSource}), {@code raise_exception} at hand. The template writes its
- * own special tokens, so the text is encoded without adding any.
+ * renders it, byte for byte; what would be another text is refused when the model is opened, or
+ * where it is reached. The template writes its own special tokens, so the text is encoded without
+ * adding any.
  *
- * <p>A template is data from a model's author, and what it renders is a client's text: it reaches
- * nothing but {@link TemplateValues}, its size, depth and time are limited, a message's text is
- * never read as a template, and any error refuses the conversation.
+ * <p>A template is data from a model's author, and what it renders is a client's text: its values
+ * are {@link PythonValue}s with a fixed set of methods, its size, depth and time are limited, a
+ * message's text is never read as a template, and any error refuses the conversation.
  */
 public final class ChatTemplate {
-    private static final int MAX_OUTPUT = 32 << 20;
-    private static final int MAX_ITEMS = 10_000;
-    private static final int MAX_DEPTH = 32;
     private static final Duration MAX_TIME = Duration.ofSeconds(2);
 
-    /** Filters whose output has another form in Python. */
-    private static final Set<String> UNLIKE_PYTHON =
-            Set.of("tojson", "pprint", "format", "title", "escape", "e", "safe");
+    /** Those that transformers hands over by name, where a model has them. */
+    private static final List<String> SPECIAL_TOKENS =
+            List.of(
+                    "bos_token",
+                    "eos_token",
+                    "unk_token",
+                    "sep_token",
+                    "pad_token",
+                    "cls_token",
+                    "mask_token");
 
-    /** On {@link System#nanoTime}'s clock. */
-    private static final ScopedValue<Long> DEADLINE = ScopedValue.newInstance();
+    /** Absent if the model has none. */
+    private final @Nullable TemplateSource source;
 
-    /** Raised by the template itself; its message is meant for the client. */
-    static final class Refusal extends RuntimeException {
-        private static final long serialVersionUID = 1L;
+    private final Map<String, Object> given;
+    private final Duration maxTime;
+    private final JinjavaConfig limits =
+            JinjavaConfig.newBuilder()
+                    // else {{ braces }} in a message would be run as a template
+                    .withNestedInterpretationEnabled(false)
+                    .withMaxOutputSize(TemplateLimits.TEXT)
+                    .withMaxStringLength(TemplateLimits.TEXT)
+                    .withMaxRenderDepth(TemplateLimits.DEPTH)
+                    .build();
+    private final Jinjava jinja = new Jinjava(limits);
 
-        Refusal(String message) {
-            super(message);
-        }
-    }
-
-    private final @Nullable String template;
-
-    /** Why there is no template. */
-    private final String refusal;
-
-    private final String bos;
-    private final String eos;
-    private final Jinjava jinja;
-    private final long maxNanos;
-
-    private ChatTemplate(@Nullable String template, String bos, String eos, Duration maxTime) {
-        this.bos = bos;
-        this.eos = eos;
-        this.maxNanos = maxTime.toNanos();
-        JinjavaConfig limits =
-                JinjavaConfig.newBuilder()
-                        .withLegacyOverrides(
-                                LegacyOverrides.Builder.from(LegacyOverrides.ALL)
-                                        .withWhitespaceRequiredWithinTokens(false)
-                                        .build())
-                        // else {{ braces }} in a message would be run as a template
-                        .withNestedInterpretationEnabled(false)
-                        .withElResolver(new TemplateValues())
-                        .withDisabled(
-                                Map.of(
-                                        Library.TAG,
-                                        Set.of("include", "import", "from", "extends", "cycle")))
-                        .withNodePreProcessor(
-                                new JinjavaNodePreProcessor().andThen(ChatTemplate::checkTime))
-                        .withMaxOutputSize(MAX_OUTPUT)
-                        .withMaxStringLength(MAX_OUTPUT)
-                        .withMaxListSize(MAX_ITEMS)
-                        .withMaxMapSize(MAX_ITEMS)
-                        .withRangeLimit(MAX_ITEMS)
-                        .withMaxRenderDepth(MAX_DEPTH)
-                        .withMaxMacroRecursionDepth(MAX_DEPTH)
-                        .build();
-        this.jinja = new Jinjava(limits);
-        jinja.getGlobalContext().registerFunction(raise());
-        jinja.getGlobalContext().registerFilter(new Trim());
-        String rewritten = null;
-        String refusal = "this model has no chat template; use plain completions";
-        if (template != null) {
-            try {
-                rewritten = read(template);
-            } catch (IllegalArgumentException e) {
-                refusal = "this model's chat template cannot be used: " + e.getMessage();
-            }
-        }
-        this.template = rewritten;
-        this.refusal = refusal;
-    }
-
-    private String read(String template) {
-        TemplateSource source = TemplateSource.rewrite(template);
-        Context known = jinja.getGlobalContext();
-        for (String filter : source.filters()) {
-            if (UNLIKE_PYTHON.contains(filter) || known.getFilter(filter) == null) {
-                known.registerFilter(new Unsupported(filter));
-            }
-        }
-        for (String test : source.tests()) {
-            if (known.getExpTest(test) == null) {
-                known.registerExpTest(new Unsupported(test));
-            }
-        }
-        return source.text();
+    private ChatTemplate(
+            @Nullable String template, Map<String, String> tokens, Clock clock, Duration maxTime) {
+        this.maxTime = maxTime;
+        this.source = template == null ? null : TemplateSource.read(template);
+        this.given = new HashMap<>(TemplateGlobals.functions(clock));
+        given.putAll(tokens);
+        given.put("tools", PythonValue.NONE);
+        given.put("documents", PythonValue.NONE);
+        TemplateSource.tags().forEach(jinja.getGlobalContext()::registerTag);
     }
 
     /**
      * @param modelDirectory holds {@code tokenizer_config.json} and maybe {@code
      *     chat_template.jinja}, which goes first; a model without a template serves no chat
+     * @throws UnsupportedCheckpoint if the template uses what is not supported, naming it
      */
     public static ChatTemplate open(Path modelDirectory) throws IOException {
-        JsonNode config;
-        try {
-            config =
-                    JsonMapper.shared()
-                            .readTree(
-                                    Files.readAllBytes(
-                                            modelDirectory.resolve("tokenizer_config.json")));
-        } catch (JacksonException e) {
-            throw new UnsupportedCheckpoint(
-                    "tokenizer_config.json is not JSON: " + e.getOriginalMessage());
+        JsonNode config = json(modelDirectory.resolve("tokenizer_config.json"));
+        Path map = modelDirectory.resolve("special_tokens_map.json");
+        JsonNode others = Files.exists(map) ? json(map) : config;
+        Map<String, String> tokens = new LinkedHashMap<>();
+        for (String name : SPECIAL_TOKENS) {
+            JsonNode token = config.hasNonNull(name) ? config.path(name) : others.path(name);
+            // an added token is an object
+            String text =
+                    token.isObject() ? token.path("content").asString("") : token.asString("");
+            if (!text.isEmpty()) {
+                tokens.put(name, text);
+            }
         }
         Path file = modelDirectory.resolve("chat_template.jinja");
-        String template =
-                Files.exists(file)
-                        ? Files.readString(file)
-                        : inConfig(config.path("chat_template"));
-        return new ChatTemplate(
-                template,
-                token(config.path("bos_token")),
-                token(config.path("eos_token")),
-                MAX_TIME);
+        boolean own = Files.exists(file);
+        try {
+            return new ChatTemplate(
+                    own ? Files.readString(file) : inConfig(config.path("chat_template")),
+                    tokens,
+                    Clock.systemDefaultZone(),
+                    MAX_TIME);
+        } catch (IllegalArgumentException e) {
+            throw new UnsupportedCheckpoint(
+                    (own ? "chat_template.jinja: " : "tokenizer_config.json: chat_template: ")
+                            + e.getMessage()
+                            + "; rewrite it in chat_template.jinja, which goes before the"
+                            + " configuration's");
+        }
     }
 
-    static ChatTemplate of(String template, String bos, String eos, Duration maxTime) {
-        return new ChatTemplate(template, bos, eos, maxTime);
+    private static JsonNode json(Path file) throws IOException {
+        try {
+            return JsonMapper.shared().readTree(Files.readAllBytes(file));
+        } catch (JacksonException e) {
+            throw new UnsupportedCheckpoint(
+                    file.getFileName() + " is not JSON: " + e.getOriginalMessage());
+        }
+    }
+
+    static ChatTemplate of(
+            String template, Map<String, String> tokens, Clock clock, Duration maxTime) {
+        return new ChatTemplate(template, tokens, clock, maxTime);
     }
 
     /** A string, or several named ones of which the default is meant. */
@@ -173,103 +134,62 @@ public final class ChatTemplate {
         return null;
     }
 
-    private static String token(JsonNode node) {
-        return node.isObject() ? node.path("content").asString("") : node.asString("");
-    }
-
     /**
      * @param addGenerationPrompt ends where the assistant's answer begins
      * @throws IllegalArgumentException if the template refuses the messages, or the model has none
      */
     public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
-        if (template == null) {
-            throw new IllegalArgumentException("messages: " + refusal);
-        }
-        Map<String, Object> variables = new HashMap<>();
-        variables.put(
-                "messages",
+        List<Object> values =
                 messages.stream()
-                        .map(m -> Map.<String, Object>of("role", m.role(), "content", m.content()))
-                        .toList());
-        variables.put("bos_token", bos);
-        variables.put("eos_token", eos);
-        variables.put("add_generation_prompt", addGenerationPrompt);
-        RenderResult result;
-        try {
-            result =
-                    ScopedValue.where(DEADLINE, System.nanoTime() + maxNanos)
-                            .call(() -> jinja.renderForResult(template, variables));
-        } catch (RuntimeException e) {
-            // a limit met outside of the template's own nodes
+                        .<Object>map(m -> {
+                            Map<Object, Object> message = new LinkedHashMap<>();
+                            message.put("role", m.role());
+                            message.put("content", m.content());
+                            return message;
+                        })
+                        .toList();
+        return render(Map.of("messages", values, "add_generation_prompt", addGenerationPrompt));
+    }
+
+    /**
+     * @param variables as {@link PythonValue}s
+     */
+    String render(Map<String, Object> variables) {
+        if (source == null) {
             throw new IllegalArgumentException(
-                    "messages: the chat template cannot render them: " + e.getMessage(), e);
+                    "messages: this model has no chat template; use plain completions");
         }
-        if (result.hasErrors()) {
-            throw new IllegalArgumentException(explain(result.getErrors().getFirst()));
+        Map<String, Object> all = new HashMap<>(given);
+        all.putAll(variables);
+        Scope scope = new Scope(new TemplateLimits(maxTime), all);
+        TemplateRun run = new TemplateRun(jinja, limits, source.parts(), scope);
+        try (var current = JinjavaInterpreter.closeablePushCurrent(run).get()) {
+            // what is between the tags is numbers, so a tree is soon there
+            Node tree = run.parse(source.skeleton());
+            String text = run.render(tree);
+            if (run.getErrors().isEmpty()) {
+                return text;
+            }
+            TemplateError error = run.getErrors().getFirst();
+            throw new TemplateFault(error.getMessage());
+        } catch (RuntimeException e) {
+            throw new IllegalArgumentException(explain(e, run.line()), e);
+        } catch (StackOverflowError e) {
+            throw new IllegalArgumentException(
+                    "messages: the chat template cannot render them: it nests too deeply", e);
         }
-        return result.getOutput();
     }
 
-    private static void checkTime(Node node, JinjavaInterpreter interpreter) {
-        if (System.nanoTime() - DEADLINE.get() > 0) {
-            throw new Refusal("rendering takes too long");
-        }
-    }
-
-    private static String explain(TemplateError error) {
-        for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
-            if (cause instanceof Refusal) {
+    /** The library wraps what its tags throw. */
+    private static String explain(RuntimeException thrown, int line) {
+        Throwable inner = thrown;
+        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+            if (cause instanceof TemplateRefusal) {
                 return "messages: the chat template refuses them: " + cause.getMessage();
             }
+            inner = cause;
         }
-        return "messages: the chat template cannot render them: "
-                + error.getMessage()
-                + " (line "
-                + error.getLineno()
-                + " of the template)";
-    }
-
-    private static ELFunctionDefinition raise() {
-        return new ELFunctionDefinition(
-                "", "raise_exception", ChatTemplate.class, "refuse", Object.class);
-    }
-
-    /** The template's {@code raise_exception}; public because the library calls it. */
-    public static Object refuse(Object message) {
-        throw new Refusal(String.valueOf(message));
-    }
-
-    /** Python's whitespace, not Java's. */
-    private static final class Trim implements Filter {
-        @Override
-        public String getName() {
-            return "trim";
-        }
-
-        @Override
-        public @Nullable Object filter(
-                @Nullable Object value, JinjavaInterpreter interpreter, String... arguments) {
-            return value == null ? "" : PythonText.strip(value.toString(), null, true, true);
-        }
-    }
-
-    /** A filter or test that is an error where it is reached, not before: in tools' branches. */
-    private record Unsupported(String name) implements Filter, ExpTest {
-        @Override
-        public String getName() {
-            return name;
-        }
-
-        @Override
-        public Object filter(
-                @Nullable Object value, JinjavaInterpreter interpreter, String... arguments) {
-            throw new Refusal("the filter " + name + " is not supported");
-        }
-
-        @Override
-        public boolean evaluate(
-                @Nullable Object value, JinjavaInterpreter interpreter, Object... arguments) {
-            throw new Refusal("the test " + name + " is not supported");
-        }
+        return "messages: the chat template cannot render them: %s (line %d of the template)"
+                .formatted(inner.getMessage(), line);
     }
 }

@@ -50,7 +50,20 @@ public final class Tokenizer implements AutoCloseable {
      * are added. Unpaired surrogates become U+FFFD.
      */
     public int[] encode(String text) {
-        long[] ids = tokenizer.encode(wellFormed(text), false, false).getIds();
+        return encode(text, false);
+    }
+
+    /**
+     * The same with the special tokens that the tokenizer's own {@code post_processor} puts around
+     * a text: most of the families begin with one, Qwen's does not, whatever {@code config.json}
+     * calls its begin.
+     */
+    public int[] encodeWithSpecials(String text) {
+        return encode(text, true);
+    }
+
+    private int[] encode(String text, boolean specials) {
+        long[] ids = tokenizer.encode(wellFormed(text), specials, false).getIds();
         int[] narrow = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             narrow[i] = Math.toIntExact(ids[i]);
