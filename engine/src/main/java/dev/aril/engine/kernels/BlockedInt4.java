@@ -9,7 +9,8 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * INT4 weights for vectors of 16-bit lanes. A group's sum of 128 products of 4-bit values is at
  * most 7168, so multiply and add stay in 16 bits; it is exact, and is scaled in FP32 once a group.
- * The outlier group's products are summed in FP32, exactly too: 128 · 127² is below 2^24.
+ * The outlier group's products are summed in FP32, exactly too: 128 · 127² is below 2^24. So are
+ * those of groups whose sums 16 bits do not hold: 8-bit activations, or wider groups.
  *
  * @param lanes [blocks, groups, group / 4, 2, 2·WIDTH]: a 16-bit lane holds four consecutive inputs
  *     of one output, the first lowest. Even lanes of the pair's vector v are outputs v·2·WIDTH + 0
@@ -34,9 +35,15 @@ record BlockedInt4(
     /** 16-bit sums hold this many products of 4-bit values. */
     private static final int MAX_GROUP = 256;
 
+    /** From 128 to 255 the last bit of a bf16 counts ones: 136 plus a code of INT4 is there. */
+    private static final int ZERO = 136;
+
+    private static final short ZERO_BITS = 0x4308;
+
     /** What one thread needs for itself. */
     private static final class Scratch {
-        final short[] codes = new short[MAX_GROUP * COLUMNS];
+        short[] codes = new short[MAX_GROUP * COLUMNS];
+        float[] inputs = new float[0];
         final short[] sums = new short[4 * COLUMNS];
         final float[] outlierSums = new float[4 * COLUMNS];
         float[] halves = new float[0];
@@ -45,9 +52,9 @@ record BlockedInt4(
     private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
 
     static BlockedInt4 of(LinearWeights.Int4 w) {
-        if (w.group() > MAX_GROUP || w.group() % 4 != 0) {
+        if (w.group() % 4 != 0) {
             throw new IllegalArgumentException(
-                    "group size " + w.group() + " must be a multiple of 4 and at most 256");
+                    "group size " + w.group() + " must be a multiple of 4");
         }
         int blocks = (w.out() + COLUMNS - 1) / COLUMNS;
         int groups = w.groups();
@@ -102,10 +109,13 @@ record BlockedInt4(
             scratch.halves = new float[2 * count];
         }
         int groups = (in - outliers) / group;
+        boolean wide = wide(x);
         for (int run = 0; run < Runs.COUNT; run++) {
             int end = Runs.begin(groups + 1, run + 1);
             for (int g = Runs.begin(groups + 1, run); g < end; g++) {
-                if (g < groups) {
+                if (g < groups && wide) {
+                    wideGroup(x, firstRow, rows, block, g, scratch, tile);
+                } else if (g < groups) {
                     regularGroup(x, firstRow, rows, block, g, scratch, tile);
                 } else {
                     for (int r = 0; r < rows; r += 4) {
@@ -149,6 +159,71 @@ record BlockedInt4(
                 for (int v = 0; v < COLUMNS; v += 2 * W) {
                     int to = (r + i) * COLUMNS + v;
                     rescale(scratch.sums, i * COLUMNS + v, scale, scaleAt + v, tile, to);
+                }
+            }
+        }
+    }
+
+    /**
+     * Whether a group's sums need more than 16 bits.
+     *
+     * @throws IllegalArgumentException if FP32 does not hold them either
+     */
+    private boolean wide(HostActivation x) {
+        int largest = x.spec() == null ? 8 : -x.spec().bottom();
+        if ((long) group * (ZERO + 7) * largest >= 1 << 24) {
+            throw new IllegalArgumentException(
+                    "groups of " + group + " are too wide for the codes of their activations");
+        }
+        return group > MAX_GROUP || largest > 8;
+    }
+
+    /** As {@link #regularGroup}, with sums in FP32. */
+    private void wideGroup(
+            HostActivation x,
+            int firstRow,
+            int rows,
+            int block,
+            int g,
+            Scratch scratch,
+            float[] tile) {
+        int regular = in - outliers;
+        int groups = regular / group;
+        if (scratch.codes.length < group * COLUMNS) {
+            scratch.codes = new short[group * COLUMNS];
+        }
+        if (scratch.inputs.length < 4 * group) {
+            scratch.inputs = new float[4 * group];
+        }
+        unpack((block * groups + g) * (group / 4) * COLUMNS, scratch.codes);
+        short[] codes = scratch.codes;
+        for (int i = 0; i < group * COLUMNS; i += 2 * W) {
+            // ZERO + code as bf16, whose last digits count ones there; taken off again below
+            ShortVector.fromArray(Lanes.S, codes, i).add(ZERO_BITS).intoArray(codes, i);
+        }
+        float[] sums = scratch.outlierSums;
+        int scaleAt = (block * groups + g) * COLUMNS;
+        for (int r = 0; r < rows; r += 4) {
+            int n = Math.min(4, rows - r);
+            for (int i = 0; i < n; i++) {
+                int from = (firstRow + r + i) * regular + g * group;
+                for (int j = 0; j < group; j++) {
+                    scratch.inputs[i * group + j] = x.codes()[from + j];
+                }
+            }
+            BlockedBf16.sums(codes, 0, group, scratch.inputs, 0, n, sums, 0);
+            for (int i = 0; i < n; i++) {
+                float added = 0;
+                for (int j = 0; j < group; j++) {
+                    added += ZERO * scratch.inputs[i * group + j];
+                }
+                float scale = x.scales()[(firstRow + r + i) * (groups + 1) + g];
+                for (int c = 0; c < COLUMNS; c += W) {
+                    int to = (r + i) * COLUMNS + c;
+                    Lanes.load(scales, scaleAt + c)
+                            .mul(scale)
+                            .fma(Lanes.load(sums, i * COLUMNS + c).sub(added), Lanes.load(tile, to))
+                            .intoArray(tile, to);
                 }
             }
         }

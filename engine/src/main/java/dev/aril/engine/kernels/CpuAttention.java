@@ -55,7 +55,7 @@ final class CpuAttention {
             weights = new float[ROWS * group * stride];
         }
         for (int b = from; b < used; b++) {
-            cache.keys(layer, blocks[b], kvHead, widened);
+            cache.turnedKeys(layer, blocks[b], kvHead, b * TOKENS, widened);
             for (int r = 0; r < rows; r++) {
                 if (sees(positions[firstRow + r], window, b)) {
                     for (int g = 0; g < group; g++) {

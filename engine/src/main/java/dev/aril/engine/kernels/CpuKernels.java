@@ -180,12 +180,14 @@ public final class CpuKernels extends HostKernels {
         int groups = spec.groups(columns);
         for (int g = 0; g < groups; g++) {
             int from = g * spec.group();
-            Lanes.hadamard(ordered, from, spec.group());
+            if (spec.rotated()) {
+                Lanes.hadamard(ordered, from, spec.group());
+            }
             float max = Lanes.maxMagnitude(ordered, from, from + spec.group(), InputSpec.TINY);
-            float scale = max * spec.clip() / 7f;
+            float scale = max * spec.clip() / spec.top();
             x.scales()[r * (groups + 1) + g] = scale;
             int to = r * groups * spec.group() + from;
-            codes(ordered, from, spec.group(), 1 / scale, x.codes(), to);
+            codes(ordered, from, spec, 1 / scale, x.codes(), to);
         }
         int from = columns - spec.outliers();
         float scale = Lanes.maxMagnitude(ordered, from, columns, InputSpec.TINY) / 127f;
@@ -206,10 +208,11 @@ public final class CpuKernels extends HostKernels {
     }
 
     private static void codes(
-            float[] x, int from, int length, float inverse, short[] codes, int to) {
+            float[] x, int from, InputSpec spec, float inverse, short[] codes, int to) {
+        int length = spec.group();
         float[] rounded = x; // in place: the ordered floats are not needed any more
         for (int i = from; i < from + length; i += W) {
-            round(x, i, inverse, -8, 7).intoArray(rounded, i);
+            round(x, i, inverse, spec.bottom(), spec.top()).intoArray(rounded, i);
         }
         for (int i = 0; i < length; i++) {
             codes[to + i] = (short) rounded[from + i];
@@ -366,6 +369,7 @@ public final class CpuKernels extends HostKernels {
                     project(w[i], x, count, lora[i], own, copyTo(to[i], w[i].out()));
                 });
         int headDim = kv.shape.headDim();
+        kv.turnsWith(rope);
         run(
                 count * outputs * CHANNEL,
                 rows.spans().length,
@@ -385,7 +389,9 @@ public final class CpuKernels extends HostKernels {
                             if (norms != null) {
                                 norm(keys, from, norms.key(), norms.epsilon(), keys, from);
                             }
-                            turn(kv, rope, keys, from, position);
+                            if (kv.shape.format() != KvFormat.INT4_BEFORE_ROPE) {
+                                turn(kv, rope, keys, from, position);
+                            }
                             kv.store(
                                     layer,
                                     span.blocks()[position / BLOCK_TOKENS],

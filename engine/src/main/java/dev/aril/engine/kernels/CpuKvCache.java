@@ -3,6 +3,7 @@ package dev.aril.engine.kernels;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values in blocks of {@link Kernels#BLOCK_TOKENS} positions, one run of memory for each
@@ -13,6 +14,7 @@ abstract sealed class CpuKvCache implements Kernels.KvCache {
     static final int TOKENS = Kernels.BLOCK_TOKENS;
 
     final KvShape shape;
+    private @Nullable Rope rope;
 
     CpuKvCache(KvShape shape) {
         this.shape = shape;
@@ -20,6 +22,23 @@ abstract sealed class CpuKvCache implements Kernels.KvCache {
 
     static CpuKvCache of(KvShape shape) {
         return shape.quantized() ? new Int4(shape) : new Plain(shape);
+    }
+
+    /** What turns keys that are cached before RoPE. */
+    final void turnsWith(Rope next) {
+        rope = next;
+    }
+
+    /**
+     * Keys of a run as the queries meet them, turned by their positions.
+     *
+     * @param firstPosition of the block
+     */
+    final void turnedKeys(int layer, int block, int head, int firstPosition, float[] out) {
+        keys(layer, block, head, out);
+        if (shape.format() == KvFormat.INT4_BEFORE_ROPE && rope != null) {
+            rope.turnRun(out, TOKENS, firstPosition);
+        }
     }
 
     /** Index of a run among its layer's. */
@@ -31,7 +50,7 @@ abstract sealed class CpuKvCache implements Kernels.KvCache {
     abstract void store(
             int layer, int block, int head, int slot, float[] key, int k, float[] value, int v);
 
-    /** Keys of a run as floats [headDim, TOKENS]. */
+    /** Keys of a run as they are cached, as floats [headDim, TOKENS]. */
     abstract void keys(int layer, int block, int head, float[] out);
 
     /** Values of a run as floats [TOKENS, headDim]. */

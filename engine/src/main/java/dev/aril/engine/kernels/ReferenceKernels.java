@@ -145,14 +145,14 @@ public final class ReferenceKernels extends HostKernels {
             boolean outlier = g == groups;
             int from = g * spec.group();
             int to = outlier ? columns : from + spec.group();
-            if (!outlier) {
+            if (!outlier && spec.rotated()) {
                 Hadamard.apply(ordered, from, spec.group());
             }
             float max = InputSpec.TINY;
             for (int j = from; j < to; j++) {
                 max = Math.max(max, Math.abs(ordered[j]));
             }
-            float scale = outlier ? max / 127f : max * spec.clip() / 7f;
+            float scale = outlier ? max / 127f : max * spec.clip() / spec.top();
             x.scales()[r * (groups + 1) + g] = scale;
             float inverse = 1 / scale;
             for (int j = from; j < to; j++) {
@@ -160,7 +160,8 @@ public final class ReferenceKernels extends HostKernels {
                 if (outlier) {
                     x.outliers()[r * spec.outliers() + j - from] = Math.clamp(code, -127f, 127f);
                 } else {
-                    x.codes()[r * groups * spec.group() + j] = (short) Math.clamp(code, -8f, 7f);
+                    x.codes()[r * groups * spec.group() + j] =
+                            (short) Math.clamp(code, spec.bottom(), spec.top());
                 }
             }
         }
@@ -302,9 +303,16 @@ public final class ReferenceKernels extends HostKernels {
                     if (norms != null) {
                         norm(key, from, norms.key(), norms.epsilon(), key, from);
                     }
-                    rope.turn(key, from, position);
-                    rotate(kv.shape(), key, from);
+                    boolean turnedWhenRead = kv.shape().format() == KvFormat.INT4_BEFORE_ROPE;
+                    if (!turnedWhenRead) {
+                        rope.turn(key, from, position);
+                        rotate(kv.shape(), key, from);
+                    }
                     store(kv.shape(), key, from, kv.keys(), to);
+                    if (turnedWhenRead) {
+                        // what is kept here is what is read: turned after its rounding
+                        rope.turn(kv.keys(), to, position);
+                    }
                     store(kv.shape(), value, from, kv.values(), to);
                 }
             }

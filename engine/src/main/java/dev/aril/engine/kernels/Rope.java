@@ -35,4 +35,23 @@ public record Rope(int headDim, float[] cos, float[] sin) {
             x[at + half + i] = b * cos[p + i] + a * sin[p + i];
         }
     }
+
+    /**
+     * Turns consecutive positions' keys of one head; those behind the table are left alone.
+     *
+     * @param x [headDim, tokens]
+     */
+    void turnRun(float[] x, int tokens, int firstPosition) {
+        int half = headDim / 2;
+        int known = Math.min(tokens, cos.length / half - firstPosition);
+        for (int i = 0; i < half; i++) {
+            for (int t = 0; t < known; t++) {
+                int p = (firstPosition + t) * half + i;
+                float a = x[i * tokens + t];
+                float b = x[(half + i) * tokens + t];
+                x[i * tokens + t] = a * cos[p] - b * sin[p];
+                x[(half + i) * tokens + t] = b * cos[p] + a * sin[p];
+            }
+        }
+    }
 }

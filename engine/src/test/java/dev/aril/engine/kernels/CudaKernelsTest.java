@@ -24,6 +24,11 @@ class CudaKernelsTest extends KernelsContract {
     }
 
     @Override
+    boolean takesAnyGroups() {
+        return false;
+    }
+
+    @Override
     Kernels kernels() {
         return new CudaKernels(1L << 30);
     }

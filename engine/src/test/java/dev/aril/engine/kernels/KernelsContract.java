@@ -1,6 +1,7 @@
 package dev.aril.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.aril.engine.kernels.Kernels.Activation;
 import dev.aril.engine.kernels.Kernels.Adapter;
@@ -59,8 +60,11 @@ abstract class KernelsContract {
     }
 
     private LinearWeights.Int4 int4(int out, int in) {
-        int outliers = 128;
-        int groups = (in - outliers) / GROUP;
+        return int4(out, in, GROUP, 128);
+    }
+
+    private LinearWeights.Int4 int4(int out, int in, int group, int outliers) {
+        int groups = (in - outliers) / group;
         byte[] nibbles = new byte[out * (in - outliers) / 2];
         byte[] codes = new byte[out * outliers];
         random.nextBytes(nibbles);
@@ -82,7 +86,7 @@ abstract class KernelsContract {
             outlierScales[i] = 0.0002f + random.nextFloat() * 0.001f;
         }
         return new LinearWeights.Int4(
-                out, in, GROUP, outliers, nibbles, scales, codes, outlierScales);
+                out, in, group, outliers, nibbles, scales, codes, outlierScales);
     }
 
     private LinearWeights.Bf16 bf16(int out, int in) {
@@ -264,8 +268,48 @@ abstract class KernelsContract {
         "257, 640, 1408"
     })
     void productsHaveTheDefinedBits(int count, int out, int in) {
-        LinearWeights.Int4 weights = int4(out, in);
-        InputSpec spec = spec(true, in, true);
+        productsHaveTheDefinedBits(count, int4(out, in), 4, true);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 193, 256", "3, 200, 768", "33, 300, 1408", "66, 1000, 384", "130, 304, 1408"})
+    void eightBitActivationsHaveTheDefinedBits(int count, int out, int in) {
+        productsHaveTheDefinedBits(count, int4(out, in), 8, true);
+    }
+
+    /** Whether groups may be unrotated and of any width, with any number of outliers. */
+    boolean takesAnyGroups() {
+        return true;
+    }
+
+    /** Atom's groups, and those of an ablation: a whole row one group, no outliers. */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 193, 384, 128, 128, 4",
+        "5, 70, 384, 128, 128, 8",
+        "1, 193, 384, 384, 0, 4",
+        "35, 70, 1024, 1024, 0, 4",
+        "3, 200, 768, 128, 0, 4"
+    })
+    void unrotatedGroupsHaveTheDefinedBits(
+            int count, int out, int in, int group, int outliers, int bits) {
+        assumeTrue(takesAnyGroups());
+        productsHaveTheDefinedBits(count, int4(out, in, group, outliers), bits, false);
+    }
+
+    private void productsHaveTheDefinedBits(
+            int count, LinearWeights.Int4 weights, int bits, boolean rotated) {
+        int in = weights.in();
+        int out = weights.out();
+        InputSpec shuffled = java.util.Objects.requireNonNull(spec(true, in, true));
+        InputSpec spec =
+                new InputSpec(
+                        shuffled.order(),
+                        weights.group(),
+                        weights.outliers(),
+                        bits,
+                        bits == 4 ? 0.95f : 1,
+                        rotated);
         float[] weight = outlying(1, in);
         float[] signs = normal(count * in);
         for (int i = 0; i < signs.length; i++) {
@@ -507,6 +551,7 @@ abstract class KernelsContract {
     /** A decoder layer's weights. */
     private final class Layer {
         final boolean quantized;
+        final KvFormat format;
         final Shape s;
         final LinearWeights[] w;
         final @Nullable InputSpec attention;
@@ -516,7 +561,13 @@ abstract class KernelsContract {
         final float[] norm;
 
         Layer(boolean quantized, Shape s) {
+            this(quantized, s, 4, KvFormat.of(quantized));
+        }
+
+        /** A layer with Atom's cache has unrotated groups, as the recipe has. */
+        Layer(boolean quantized, Shape s, int bits, KvFormat format) {
             this.quantized = quantized;
+            this.format = format;
             this.s = s;
             w =
                     new LinearWeights[] {
@@ -528,17 +579,28 @@ abstract class KernelsContract {
                         weights(quantized, s.mlp, s.hidden),
                         weights(quantized, s.hidden, s.mlp)
                     };
-            attention = spec(quantized, s.hidden, true);
-            output = spec(quantized, s.queries(), true);
-            mlp = spec(quantized, s.hidden, true);
-            down = spec(quantized, s.mlp, false);
+            attention = with(spec(quantized, s.hidden, true), bits);
+            output = with(spec(quantized, s.queries(), true), bits);
+            mlp = with(spec(quantized, s.hidden, true), bits);
+            down = with(spec(quantized, s.mlp, false), bits);
             norm = normal(s.hidden);
+        }
+
+        private @Nullable InputSpec with(@Nullable InputSpec spec, int bits) {
+            return spec == null
+                    ? null
+                    : new InputSpec(
+                            spec.order(),
+                            spec.group(),
+                            spec.outliers(),
+                            bits,
+                            bits == 4 ? spec.clip() : 1,
+                            format != KvFormat.INT4_BEFORE_ROPE);
         }
 
         float[] run(Kernels k, Mix mix, float[] x, int from, int count) {
             Linear[] l = Arrays.stream(w).map(k::load).toArray(Linear[]::new);
-            KvCache cache =
-                    k.allocate(new KvShape(1, 12, s.kvHeads, s.headDim, KvFormat.of(quantized)));
+            KvCache cache = k.allocate(new KvShape(1, 12, s.kvHeads, s.headDim, format));
             Rope rope = Rope.of(64, s.headDim, 10_000);
             Rows rows = mix.rows(k, from, count);
             Matrix hidden = k.matrix(count, s.hidden);
@@ -654,6 +716,24 @@ abstract class KernelsContract {
         }
     }
 
+    /** What w4a8 and atom need of a layer, over several chunks of context. */
+    @ParameterizedTest
+    @CsvSource({"8, INT4_ROTATED", "4, INT4_BEFORE_ROPE", "8, FLOAT"})
+    void otherRecipesLayers(int bits, KvFormat format) {
+        assumeTrue(format != KvFormat.INT4_BEFORE_ROPE || takesAnyGroups());
+        Layer layer = new Layer(true, SMALL, bits, format);
+        Mix mix = new Mix(SMALL);
+        float[] x = outlying(mix.count, SMALL.hidden);
+        assertMostlyClose(
+                layer.run(kernels, mix, x, 0, mix.count),
+                layer.run(reference, mix, x, 0, mix.count));
+        float[] prompt = outlying(263, SMALL.hidden);
+        @Nullable LowRank[][] adapter = adapter(16, SMALL);
+        assertMostlyClose(
+                longRun(kernels, layer, SMALL, adapter, prompt, 263),
+                longRun(reference, layer, SMALL, adapter, prompt, 263));
+    }
+
     /** Attention's output of a sequence of 263 rows, the second half of which has an adapter. */
     private static float[] longRun(
             Kernels k, Layer layer, Shape s, @Nullable LowRank[][] adapter, float[] x, int count) {
@@ -670,8 +750,7 @@ abstract class KernelsContract {
         Matrix hidden = k.matrix(count, s.hidden);
         k.write(hidden, x);
         Matrix queries = k.matrix(count, s.queries());
-        KvCache cache =
-                k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, KvFormat.of(layer.quantized)));
+        KvCache cache = k.allocate(new KvShape(1, 17, s.kvHeads, s.headDim, layer.format));
         Activation in = k.activation(count, s.hidden, layer.attention);
         Activation out = k.activation(count, s.queries(), layer.output);
         k.normalize(rows, hidden, layer.norm, 1e-5f, in);
