@@ -1,23 +1,19 @@
-// matrices: dense FP32 products and triangular factors, for imports (GPTQ, arXiv 2210.17323).
+// matrices: dense FP32 products, for what an import computes beside the model (GPTQ, arXiv 2210.17323).
 //
-//   matrix_product   C = beta C + alpha op(A) op(B)          op: the matrix or its transpose; all row-major
-//   factor_block     H = R R^T, R upper triangular, and its inverse, of one block of up to 64
+//   matrix_product   C = keep C + scale op(A) B      op(A): A, [m, k], or the transpose of A, [k, m];  B [k, n];  C [m, n]
+//   matrix_copy      to[i, j] = from[i, j]
 //
-// A larger H is factored from its end, a block column at a time: the block, then the rows above it times the block's inverse
-// transposed, then their product taken off what is left; U = R^-1 (so U^T U = H^-1) follows column by column in the same
-// products. FP32 throughout, in a fixed order: a tensor core's TF32 would lose what the damping leaves of small eigenvalues.
-//
-//   A  [m, k] or, transposed, [k, m];  B  [k, n] or [n, k];  C  [m, n], each with its row's length in memory
-//   wanted: all of C, or only tiles that touch its upper triangle
+// All are row-major rectangles of larger matrices. FP32 throughout, in a fixed order: a tensor core's TF32 would lose what
+// the damping leaves of small eigenvalues.
 //
 // A thread block makes 128 x 128 of C, a thread 8 x 8, 16 of k at a time from shared memory, the next 16 on their way in
 // registers. Sums run over k in order.
 //
-// Launch     matrix_product_XY, X, Y = n, t for A and B: grid (ceil(n / 128), ceil(m / 128)), block 256
-//            factor_block: grid 1, block 256
-// Requires   the contiguous dimension of each of A, B and C, and rows' lengths, multiples of 4; 16-byte aligned
+// Launch     matrix_product_n, matrix_product_t (A transposed): grid (ceil(n / 128), ceil(m / 128)), block 256
+//            matrix_copy: grid (ceil(columns / 1024), rows, up to 65535; a block takes every gridDim.y-th row), block 256
+// Requires   C overlaps neither A nor B
 // Bound      |C - reference| <= 2^-23 (k + 4) sum |A B|
-// Reference  HostMatrices     Test  MatricesContract
+// Reference  CpuMatrices     Test  MatricesContract
 #include "device.cuh"
 
 struct ProductArgs {
@@ -30,9 +26,11 @@ struct ProductArgs {
     int rowA;  // floats from row to row
     int rowB;
     int rowC;
-    float alpha;
-    float beta;
-    int upper;  // only tiles with an element n >= m
+    float scale;
+    float keep;  // 0: whatever is in C
+    int alignedA;  // rows begin and go on at multiples of 16 bytes
+    int alignedB;
+    int alignedC;
     int unused;
 };
 
@@ -41,12 +39,20 @@ constexpr int kDepth = 16;
 constexpr int kThreads = 256;
 constexpr int kLane = 132;  // of a k's 128 values in shared memory
 
+// Up to four floats, the rest zeros.
+__device__ __forceinline__ float4 load_four(const float* from, int there, bool aligned) {
+    if (aligned && there >= 4) {
+        return *reinterpret_cast<const float4*>(from);
+    }
+    return make_float4(there > 0 ? from[0] : 0.0f, there > 1 ? from[1] : 0.0f, there > 2 ? from[2] : 0.0f, there > 3 ? from[3] : 0.0f);
+}
+
 // 16 of k by 128 of a matrix: two float4 a thread, from [k, x] (kAlong) or [x, k].
 template <bool kAlong>
 struct Panel {
     float4 x[2];
 
-    __device__ __forceinline__ void load(const float* from, int row, int first, int most, int k0, int depth) {
+    __device__ __forceinline__ void load(const float* from, int row, int first, int most, int k0, int depth, bool aligned) {
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             const int at = threadIdx.x + i * kThreads;
@@ -54,7 +60,8 @@ struct Panel {
             const int p = first + (kAlong ? at % 32 * 4 : at / 4);
             x[i] = make_float4(0, 0, 0, 0);
             if (p < most && k < depth) {
-                x[i] = *reinterpret_cast<const float4*>(from + (kAlong ? (size_t)k * row + p : (size_t)p * row + k));
+                x[i] = kAlong ? load_four(from + (size_t)k * row + p, most - p, aligned)
+                              : load_four(from + (size_t)p * row + k, depth - k, aligned);
             }
         }
     }
@@ -76,23 +83,20 @@ struct Panel {
     }
 };
 
-template <bool kTransposedA, bool kTransposedB>
+template <bool kTransposed>
 __device__ __forceinline__ void matrix_product(const ProductArgs& a) {
     __shared__ __align__(16) float left[2][kDepth][kLane];
     __shared__ __align__(16) float right[2][kDepth][kLane];
     const int row0 = blockIdx.y * kTile;
     const int column0 = blockIdx.x * kTile;
     begin_dependent();
-    if (a.upper && column0 + kTile <= row0) {
-        return;
-    }
     // of 16 x 16 threads: rows 4 y .. and 64 on, columns 4 x .. and 64 on
     const int x = threadIdx.x % 16;
     const int y = threadIdx.x / 16;
-    Panel<kTransposedA> nextA;
-    Panel<!kTransposedB> nextB;
-    nextA.load(a.a, a.rowA, row0, a.m, 0, a.k);
-    nextB.load(a.b, a.rowB, column0, a.n, 0, a.k);
+    Panel<kTransposed> nextA;
+    Panel<true> nextB;
+    nextA.load(a.a, a.rowA, row0, a.m, 0, a.k, a.alignedA);
+    nextB.load(a.b, a.rowB, column0, a.n, 0, a.k, a.alignedB);
     nextA.store(left[0]);
     nextB.store(right[0]);
     __syncthreads();
@@ -101,8 +105,8 @@ __device__ __forceinline__ void matrix_product(const ProductArgs& a) {
     for (int k0 = 0; k0 < a.k; k0 += kDepth) {
         const bool more = k0 + kDepth < a.k;
         if (more) {
-            nextA.load(a.a, a.rowA, row0, a.m, k0 + kDepth, a.k);
-            nextB.load(a.b, a.rowB, column0, a.n, k0 + kDepth, a.k);
+            nextA.load(a.a, a.rowA, row0, a.m, k0 + kDepth, a.k, a.alignedA);
+            nextB.load(a.b, a.rowB, column0, a.n, k0 + kDepth, a.k, a.alignedB);
         }
 #pragma unroll
         for (int k = 0; k < kDepth; k++) {
@@ -142,96 +146,49 @@ __device__ __forceinline__ void matrix_product(const ProductArgs& a) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             const int column = column0 + 4 * x + 64 * half;
-            if (row < a.m && column < a.n) {
-                float4* to = reinterpret_cast<float4*>(a.c + (size_t)row * a.rowC + column);
-                float4 sum = make_float4(a.alpha * c[i][4 * half], a.alpha * c[i][4 * half + 1], a.alpha * c[i][4 * half + 2],
-                                         a.alpha * c[i][4 * half + 3]);
-                if (a.beta != 0.0f) {
-                    const float4 before = *to;
-                    sum.x = fmaf(a.beta, before.x, sum.x);
-                    sum.y = fmaf(a.beta, before.y, sum.y);
-                    sum.z = fmaf(a.beta, before.z, sum.z);
-                    sum.w = fmaf(a.beta, before.w, sum.w);
+            const int there = a.n - column;
+            if (row >= a.m || there <= 0) {
+                continue;
+            }
+            float* to = a.c + (size_t)row * a.rowC + column;
+            const float4 before = a.keep == 0.0f ? make_float4(0, 0, 0, 0) : load_four(to, there, a.alignedC);
+            float sum[4] = {fmaf(a.scale, c[i][4 * half], a.keep * before.x), fmaf(a.scale, c[i][4 * half + 1], a.keep * before.y),
+                            fmaf(a.scale, c[i][4 * half + 2], a.keep * before.z), fmaf(a.scale, c[i][4 * half + 3], a.keep * before.w)};
+            if (a.alignedC && there >= 4) {
+                *reinterpret_cast<float4*>(to) = make_float4(sum[0], sum[1], sum[2], sum[3]);
+            } else {
+#pragma unroll
+                for (int j = 0; j < 4; j++) {
+                    if (j < there) {
+                        to[j] = sum[j];
+                    }
                 }
-                *to = sum;
             }
         }
     }
 }
 
-#define PRODUCT(NAME, A, B)                                                                                               \
-    extern "C" __global__ void __launch_bounds__(kThreads, 2) matrix_product_##NAME(const __grid_constant__ ProductArgs a) { \
-        matrix_product<A, B>(a);                                                                                          \
-    }
+extern "C" __global__ void __launch_bounds__(kThreads, 2) matrix_product_n(const __grid_constant__ ProductArgs a) { matrix_product<false>(a); }
+extern "C" __global__ void __launch_bounds__(kThreads, 2) matrix_product_t(const __grid_constant__ ProductArgs a) { matrix_product<true>(a); }
 
-PRODUCT(nn, false, false)
-PRODUCT(nt, false, true)
-PRODUCT(tn, true, false)
-PRODUCT(tt, true, true)
-
-struct FactorArgs {
-    const float* h;   // [n, n] a diagonal block; its upper triangle is read
-    float* inverse;   // [n, n] R^-1, zero below the diagonal
-    float* factor;    // [n, n] R, likewise
-    int* failed;      // becomes 1 where H is not positive definite
-    int n;
-    int rowH;
-    int rowInverse;
-    int rowFactor;
+struct CopyArgs {
+    const float* from;  // null: zeros
+    float* to;
+    int rows;
+    int columns;
+    int rowFrom;  // floats from row to row
+    int rowTo;
 };
 
-constexpr int kBlock = 64;
-
-// h and factor may be one place.
-extern "C" __global__ void __launch_bounds__(kThreads) factor_block(const __grid_constant__ FactorArgs a) {
-    __shared__ float r[kBlock][kBlock + 1];
-    __shared__ float u[kBlock][kBlock + 1];
+extern "C" __global__ void __launch_bounds__(kThreads) matrix_copy(const __grid_constant__ CopyArgs a) {
     begin_dependent();
-    const int n = a.n;
-    for (int at = threadIdx.x; at < n * n; at += kThreads) {
-        const int i = at / n;
-        const int j = at % n;
-        r[i][j] = j >= i ? a.h[(size_t)i * a.rowH + j] : 0.0f;
-        u[i][j] = 0.0f;
-    }
-    __syncthreads();
-    // columns from the last one on; what a column takes off the ones before it
-    for (int j = n - 1; j >= 0; j--) {
-        const float square = r[j][j];
-        const float root = sqrtf(square);
-        __syncthreads();
-        for (int i = threadIdx.x; i <= j; i += kThreads) {
-            r[i][j] = i == j ? root : r[i][j] / root;
-        }
-        if (threadIdx.x == 0 && !(square > 0.0f && isfinite(square))) {
-            *a.failed = 1;
-        }
-        __syncthreads();
-        for (int at = threadIdx.x; at < j * j; at += kThreads) {
-            const int i = at / j;
-            const int l = at % j;
-            if (l >= i) {
-                r[i][l] = fmaf(-r[i][j], r[l][j], r[i][l]);
+    for (int row = blockIdx.y; row < a.rows; row += gridDim.y) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int column = blockIdx.x * 4 * kThreads + i * kThreads + threadIdx.x;
+            if (column < a.columns) {
+                a.to[(size_t)row * a.rowTo + column] = a.from == nullptr ? 0.0f : a.from[(size_t)row * a.rowFrom + column];
             }
         }
-        __syncthreads();
-    }
-    // R U = I, a thread a column of U, from its diagonal upwards
-    for (int j = threadIdx.x; j < n; j += kThreads) {
-        u[j][j] = 1.0f / r[j][j];
-        for (int i = j - 1; i >= 0; i--) {
-            float sum = 0;
-            for (int l = i + 1; l <= j; l++) {
-                sum = fmaf(r[i][l], u[l][j], sum);
-            }
-            u[i][j] = -sum / r[i][i];
-        }
-    }
-    __syncthreads();
-    for (int at = threadIdx.x; at < n * n; at += kThreads) {
-        const int i = at / n;
-        const int j = at % n;
-        a.factor[(size_t)i * a.rowFactor + j] = r[i][j];
-        a.inverse[(size_t)i * a.rowInverse + j] = u[i][j];
     }
 }
