@@ -1,91 +1,68 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.UnsupportedCheckpoint;
+import dev.aril.engine.kernels.ExpertWeights;
+import dev.aril.engine.kernels.HeadNorms;
 import dev.aril.engine.kernels.LinearWeights;
+import dev.aril.engine.model.LayerWeights.Mixture;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A Hugging Face model directory with one safetensors file, as bf16 weights. */
+/**
+ * A Hugging Face model directory, as bf16 weights. The files are mapped; a layer's tensors are
+ * copied when the layer is asked for, and checked for NaN and infinity then.
+ */
 public final class Checkpoint implements WeightSource, AutoCloseable {
-    private final ModelConfig config;
-    private final Safetensors tensors;
+    /** Values of a large table that are copied at once. */
+    private static final int PIECE = 4 << 20;
 
-    private Checkpoint(ModelConfig config, Safetensors tensors) {
+    private final ModelConfig config;
+    private final Shards shards;
+
+    private Checkpoint(ModelConfig config, Shards shards) {
         this.config = config;
-        this.tensors = tensors;
+        this.shards = shards;
     }
 
     /**
      * Opens the directory and checks that each tensor the configuration needs is there in its
-     * shape.
+     * shape, and none besides.
      *
-     * @throws UnsupportedCheckpoint if not, naming the tensor or field
+     * @throws UnsupportedCheckpoint if not, naming the file, tensor or field
      */
     public static Checkpoint open(Path directory) throws IOException {
         ModelConfig config = readConfig(directory);
-        if (Files.exists(directory.resolve("model.safetensors.index.json"))) {
-            throw new UnsupportedCheckpoint(
-                    "sharded checkpoints (model.safetensors.index.json) are not supported yet");
-        }
-        Path file = directory.resolve("model.safetensors");
-        if (!Files.exists(file)) {
-            throw new UnsupportedCheckpoint("the checkpoint has no model.safetensors");
-        }
-        Checkpoint checkpoint = new Checkpoint(config, Safetensors.open(file));
+        Shards shards = Shards.open(directory);
         try {
-            checkpoint.check();
-            return checkpoint;
+            CheckpointTensors.check(config, shards);
+            return new Checkpoint(config, shards);
         } catch (RuntimeException e) {
-            checkpoint.close();
+            shards.close();
             throw e;
         }
     }
 
-    /** The directory's {@code config.json}. */
+    /** The directory's {@code config.json}, and what its tokenizer begins every sequence with. */
     public static ModelConfig readConfig(Path directory) throws IOException {
+        Path file = directory.resolve("config.json");
+        if (!Files.exists(file)) {
+            throw new UnsupportedCheckpoint("the checkpoint has no config.json");
+        }
         try {
-            return ModelConfig.parse(
-                    JsonMapper.shared()
-                            .readTree(Files.readAllBytes(directory.resolve("config.json"))));
+            ModelConfig config =
+                    ModelConfig.parse(JsonMapper.shared().readTree(Files.readAllBytes(file)));
+            return config.withBos(SequenceStart.of(directory, config));
         } catch (JacksonException e) {
             throw new UnsupportedCheckpoint("config.json is not JSON: " + e.getOriginalMessage());
-        }
-    }
-
-    private void check() {
-        long hidden = config.hidden();
-        shape("model.embed_tokens.weight", config.vocabulary(), hidden);
-        shape("model.norm.weight", hidden);
-        if (!config.tiedEmbeddings()) {
-            shape("lm_head.weight", config.vocabulary(), hidden);
-        }
-        for (int l = 0; l < config.layers(); l++) {
-            shape("model.layers." + l + ".input_layernorm.weight", hidden);
-            shape("model.layers." + l + ".post_attention_layernorm.weight", hidden);
-            for (Projection p : Projection.values()) {
-                shape(p.path(l) + ".weight", p.out(config), p.in(config));
-            }
-        }
-    }
-
-    private void shape(String name, long... shape) {
-        List<Long> expected = new ArrayList<>();
-        for (long d : shape) {
-            expected.add(d);
-        }
-        if (!tensors.entry(name).shape().equals(expected)) {
-            throw new UnsupportedCheckpoint(
-                    "tensor "
-                            + name
-                            + " has shape "
-                            + tensors.entry(name).shape()
-                            + ", config.json asks for "
-                            + expected);
         }
     }
 
@@ -101,41 +78,94 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
 
     @Override
     public short[] embedding() {
-        return bf16("model.embed_tokens.weight");
+        return bf16(CheckpointTensors.EMBEDDING);
     }
 
     @Override
     public LinearWeights.Bf16 head() {
-        String name = config.tiedEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight";
-        return new LinearWeights.Bf16(config.vocabulary(), config.hidden(), bf16(name));
+        return new LinearWeights.Bf16(config.vocabulary(), config.hidden(), bf16(headName()));
+    }
+
+    @Override
+    public void embedding(Consumer<short[]> pieces) {
+        pieces(CheckpointTensors.EMBEDDING, pieces);
+    }
+
+    @Override
+    public void head(Consumer<short[]> pieces) {
+        pieces(headName(), pieces);
+    }
+
+    private String headName() {
+        return config.tiedEmbeddings() ? CheckpointTensors.EMBEDDING : CheckpointTensors.HEAD;
     }
 
     @Override
     public float[] finalNorm() {
-        return finite("model.norm.weight");
+        return finite(CheckpointTensors.FINAL_NORM);
     }
 
     @Override
     public LayerWeights layer(int index) {
         List<LinearWeights> projections = new ArrayList<>();
-        for (Projection p : Projection.values()) {
-            projections.add(
-                    new LinearWeights.Bf16(
-                            p.out(config), p.in(config), bf16(p.path(index) + ".weight")));
+        Map<Projection, float[]> biases = new EnumMap<>(Projection.class);
+        for (Projection p : config.projections()) {
+            projections.add(matrix(p, p.path(index) + ".weight"));
+            if (config.traits().biased().contains(p)) {
+                biases.put(p, finite(p.path(index) + ".bias"));
+            }
         }
         return new LayerWeights(
-                finite("model.layers." + index + ".input_layernorm.weight"),
-                finite("model.layers." + index + ".post_attention_layernorm.weight"),
+                finite(CheckpointTensors.attentionNorm(index)),
+                finite(CheckpointTensors.mlpNorm(index)),
                 null,
-                projections);
+                projections,
+                biases,
+                headNorms(index),
+                mixture(index));
+    }
+
+    private @Nullable HeadNorms headNorms(int layer) {
+        return config.traits().headNorms()
+                ? new HeadNorms(
+                        finite(CheckpointTensors.queryNorm(layer)),
+                        finite(CheckpointTensors.keyNorm(layer)),
+                        config.normEpsilon())
+                : null;
+    }
+
+    private @Nullable Mixture mixture(int layer) {
+        if (!config.mixture()) {
+            return null;
+        }
+        int count = config.traits().experts();
+        List<ExpertWeights> experts = new ArrayList<>();
+        for (int e = 0; e < count; e++) {
+            experts.add(
+                    new ExpertWeights(
+                            expert(layer, e, Projection.GATE),
+                            expert(layer, e, Projection.UP),
+                            expert(layer, e, Projection.DOWN)));
+        }
+        LinearWeights.Bf16 router =
+                new LinearWeights.Bf16(
+                        count, config.hidden(), bf16(CheckpointTensors.router(layer)));
+        return new Mixture(router, experts, List.of());
+    }
+
+    private LinearWeights.Bf16 expert(int layer, int expert, Projection projection) {
+        return matrix(projection, CheckpointTensors.expert(layer, expert, projection));
+    }
+
+    private LinearWeights.Bf16 matrix(Projection projection, String name) {
+        return new LinearWeights.Bf16(projection.out(config), projection.in(config), bf16(name));
     }
 
     private float[] finite(String name) {
-        float[] values = tensors.floats(name);
+        float[] values = shards.holding(name).floats(name);
         for (int i = 0; i < values.length; i++) {
             if (!Float.isFinite(values[i])) {
-                throw new UnsupportedCheckpoint(
-                        "tensor " + name + " holds " + values[i] + " at " + i);
+                throw notFinite(name, values[i], i);
             }
         }
         return values;
@@ -143,17 +173,52 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
 
     /** As bf16, F32 and F16 values rounded to nearest even. */
     private short[] bf16(String name) {
-        float[] values = finite(name);
-        short[] bits = new short[values.length];
-        for (int i = 0; i < bits.length; i++) {
-            int raw = Float.floatToRawIntBits(values[i]);
-            bits[i] = (short) (raw + 0x7FFF + (raw >>> 16 & 1) >>> 16);
+        long count = shards.holding(name).entry(name).elements();
+        short[] bits = new short[Math.toIntExact(count)];
+        for (int from = 0; from < bits.length; from += PIECE) {
+            int length = Math.min(PIECE, bits.length - from);
+            piece(name, from, length, bits, from);
         }
         return bits;
     }
 
+    private void pieces(String name, Consumer<short[]> to) {
+        long count = shards.holding(name).entry(name).elements();
+        for (long from = 0; from < count; from += PIECE) {
+            short[] bits = new short[(int) Math.min(PIECE, count - from)];
+            piece(name, from, bits.length, bits, 0);
+            to.accept(bits);
+        }
+    }
+
+    private void piece(String name, long from, int length, short[] bits, int to) {
+        float[] values = shards.holding(name).floats(name, from, length);
+        for (int i = 0; i < length; i++) {
+            int raw = Float.floatToRawIntBits(values[i]);
+            if ((raw & 0x7F80_0000) == 0x7F80_0000) {
+                throw notFinite(name, values[i], from + i);
+            }
+            short rounded = (short) (raw + 0x7FFF + (raw >>> 16 & 1) >>> 16);
+            if ((rounded & 0x7F80) == 0x7F80) {
+                throw new UnsupportedCheckpoint(
+                        "tensor "
+                                + name
+                                + " holds "
+                                + values[i]
+                                + " at "
+                                + (from + i)
+                                + ", which is too large for bf16");
+            }
+            bits[to + i] = rounded;
+        }
+    }
+
+    private static UnsupportedCheckpoint notFinite(String name, float value, long at) {
+        return new UnsupportedCheckpoint("tensor " + name + " holds " + value + " at " + at);
+    }
+
     @Override
     public void close() {
-        tensors.close();
+        shards.close();
     }
 }

@@ -60,12 +60,14 @@ public final class DecoderLayer implements AutoCloseable {
         /**
          * @param recipe of the layers' weights
          * @param rows that are computed at once, at most
+         * @param positions that sequences have, at most
          */
-        public Buffers(Kernels kernels, ModelConfig config, Recipe recipe, int rows) {
+        public Buffers(
+                Kernels kernels, ModelConfig config, Recipe recipe, int rows, int positions) {
             this.kernels = kernels;
             this.config = config;
             this.recipe = recipe;
-            rope = Ropes.of(config);
+            rope = Ropes.of(config, positions);
             hidden = kernels.activation(rows, config.hidden(), spec(null));
             output = kernels.activation(rows, config.queryWidth(), spec(null));
             int inner = config.mixture() ? rows * config.traits().expertsPerRow() : rows;

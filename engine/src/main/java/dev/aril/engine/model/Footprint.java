@@ -16,7 +16,10 @@ record Footprint(long weights, long context) {
     static Footprint of(ModelConfig config, Recipe recipe, KvShape block) {
         long layer = 0;
         for (Projection p : Projection.values()) {
-            layer += bytes(p.out(config), p.in(config), recipe);
+            // each expert has the MLP's three
+            int copies =
+                    config.mixture() && Projection.MLP.contains(p) ? config.traits().experts() : 1;
+            layer += copies * bytes(p.out(config), p.in(config), recipe);
         }
         // the head may be held in a byte a weight, the embedding is bf16
         long vocabulary = 3L * config.vocabulary() * config.hidden();

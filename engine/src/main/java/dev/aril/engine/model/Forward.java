@@ -99,7 +99,8 @@ public final class Forward implements StepRunner {
                 kernels.loadTable(weights.embedding(), config.vocabulary(), config.hidden());
         this.head = kernels.loadHead(weights.head(), recipe.quantized());
         this.finalNorm = weights.finalNorm();
-        DecoderLayer.Buffers buffers = new DecoderLayer.Buffers(kernels, config, recipe, maxRows);
+        DecoderLayer.Buffers buffers =
+                new DecoderLayer.Buffers(kernels, config, recipe, maxRows, config.contextLength());
         for (int l = 0; l < config.layers(); l++) {
             layers.add(new DecoderLayer(weights.layer(l), l, buffers));
         }

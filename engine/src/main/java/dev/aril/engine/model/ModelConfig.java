@@ -20,7 +20,7 @@ import tools.jackson.databind.JsonNode;
  * @param ropeTheta base of the rotary frequencies
  * @param normEpsilon added to the mean square in RMSNorm
  * @param tiedEmbeddings the output head is the embedding table
- * @param bosId begins every sequence
+ * @param bosId begins every sequence; -1 if nothing does
  * @param eosIds end a generation
  * @param traits what plain Llama lacks
  */
@@ -127,100 +127,31 @@ public record ModelConfig(
     }
 
     /**
+     * From a {@code config.json}.
+     *
      * @throws UnsupportedCheckpoint if a field is missing, out of range, or asks for mathematics
      *     that is not implemented; the message names it
      */
     public static ModelConfig parse(JsonNode config) {
-        String type = text(config, "model_type");
-        if (!type.equals("llama")) {
-            throw new UnsupportedCheckpoint(
-                    "model_type \"" + type + "\" is not supported; llama is");
-        }
-        refuseUnless(config, "hidden_act", "silu");
-        refuseUnless(config, "attention_bias", "false");
-        refuseUnless(config, "mlp_bias", "false");
-        JsonNode scaling = config.path("rope_scaling");
-        JsonNode parameters = config.path("rope_parameters");
-        if (present(scaling)) {
-            throw new UnsupportedCheckpoint("rope_scaling is not supported");
-        }
-        if (present(parameters)
-                && !parameters.path("rope_type").asString("default").equals("default")) {
-            throw new UnsupportedCheckpoint(
-                    "rope_parameters.rope_type must be default, not "
-                            + parameters.path("rope_type").asString(""));
-        }
-        int hidden = positive(config, "hidden_size");
-        int heads = positive(config, "num_attention_heads");
-        int kvHeads =
-                present(config.path("num_key_value_heads"))
-                        ? positive(config, "num_key_value_heads")
-                        : heads;
-        int headDim =
-                present(config.path("head_dim")) ? positive(config, "head_dim") : hidden / heads;
-        if (heads % kvHeads != 0) {
-            throw new UnsupportedCheckpoint(
-                    "num_attention_heads "
-                            + heads
-                            + " is not a multiple of num_key_value_heads "
-                            + kvHeads);
-        }
-        if (Integer.bitCount(headDim) != 1 || headDim < 32) {
-            throw new UnsupportedCheckpoint(
-                    "head_dim must be a power of two of at least 32, not " + headDim);
-        }
-        double theta =
-                present(parameters)
-                        ? parameters.path("rope_theta").asDouble(10_000)
-                        : config.path("rope_theta").asDouble(10_000);
+        return HubConfig.parse(config);
+    }
+
+    /** As this, with what begins every sequence. */
+    ModelConfig withBos(int id) {
         return new ModelConfig(
                 hidden,
-                positive(config, "intermediate_size"),
-                positive(config, "num_hidden_layers"),
+                intermediate,
+                layers,
                 heads,
                 kvHeads,
                 headDim,
-                positive(config, "vocab_size"),
-                positive(config, "max_position_embeddings"),
-                theta,
-                (float) config.path("rms_norm_eps").asDouble(1e-6),
-                config.path("tie_word_embeddings").asBoolean(false),
-                config.path("bos_token_id").asInt(-1),
-                ids(config.path("eos_token_id")));
-    }
-
-    private static Set<Integer> ids(JsonNode node) {
-        if (node.isArray()) {
-            return Set.copyOf(node.valueStream().map(JsonNode::asInt).toList());
-        }
-        return node.isInt() ? Set.of(node.asInt()) : Set.of();
-    }
-
-    private static boolean present(JsonNode node) {
-        return !node.isMissingNode() && !node.isNull();
-    }
-
-    private static String text(JsonNode config, String field) {
-        JsonNode node = config.path(field);
-        if (!node.isString()) {
-            throw new UnsupportedCheckpoint("config.json lacks " + field);
-        }
-        return node.asString();
-    }
-
-    private static int positive(JsonNode config, String field) {
-        int value = config.path(field).asInt(0);
-        if (value <= 0) {
-            throw new UnsupportedCheckpoint("config.json: " + field + " must be a positive number");
-        }
-        return value;
-    }
-
-    private static void refuseUnless(JsonNode config, String field, String supported) {
-        JsonNode node = config.path(field);
-        if (present(node) && !node.asString("").equals(supported)) {
-            throw new UnsupportedCheckpoint(
-                    field + " " + node.asString("") + " is not supported; " + supported + " is");
-        }
+                vocabulary,
+                contextLength,
+                ropeTheta,
+                normEpsilon,
+                tiedEmbeddings,
+                id,
+                eosIds,
+                traits);
     }
 }

@@ -1,8 +1,11 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.ModelCard;
+import dev.aril.engine.kernels.ExpertWeights;
+import dev.aril.engine.kernels.HeadNorms;
 import dev.aril.engine.kernels.LinearWeights;
 import dev.aril.engine.model.LayerWeights.ChannelOrders;
+import dev.aril.engine.model.LayerWeights.Mixture;
 import dev.aril.engine.model.Safetensors.Type;
 import dev.aril.engine.model.Safetensors.Writer.Planned;
 import java.io.IOException;
@@ -16,6 +19,7 @@ import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -159,34 +163,71 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
     public LayerWeights layer(int index) {
         String layer = "layers." + index + ".";
         List<LinearWeights> projections = new ArrayList<>();
-        for (Projection p : Projection.values()) {
-            String name = layer + p.moduleName() + ".";
-            int out = p.out(config);
-            int in = p.in(config);
-            projections.add(
-                    recipe().quantized()
-                            ? new LinearWeights.Int4(
-                                    out,
-                                    in,
-                                    recipe().group(),
-                                    recipe().outliers(),
-                                    bytes(name + "nibbles"),
-                                    tensors.shorts(name + "scales"),
-                                    bytes(name + "outlier_codes"),
-                                    tensors.floats(name + "outlier_scales"))
-                            : new LinearWeights.Bf16(out, in, tensors.shorts(name + "weight")));
+        Map<Projection, float[]> biases = new EnumMap<>(Projection.class);
+        for (Projection p : config.projections()) {
+            projections.add(matrix(layer, p));
+            if (config.traits().biased().contains(p)) {
+                biases.put(p, tensors.floats(layer + p.moduleName() + ".bias"));
+            }
         }
         return new LayerWeights(
                 tensors.floats(layer + "attention_norm"),
                 tensors.floats(layer + "mlp_norm"),
-                recipe().quantized()
-                        ? new ChannelOrders(
-                                tensors.ints(layer + "attention_order"),
-                                tensors.ints(layer + "output_order"),
-                                tensors.ints(layer + "mlp_order"),
-                                tensors.ints(layer + "down_order"))
+                recipe().quantized() ? orders(layer) : null,
+                projections,
+                biases,
+                config.traits().headNorms()
+                        ? new HeadNorms(
+                                tensors.floats(layer + "query_norm"),
+                                tensors.floats(layer + "key_norm"),
+                                config.normEpsilon())
                         : null,
-                projections);
+                config.mixture() ? mixture(layer) : null);
+    }
+
+    private ChannelOrders orders(String layer) {
+        return new ChannelOrders(
+                tensors.ints(layer + "attention_order"),
+                tensors.ints(layer + "output_order"),
+                tensors.ints(layer + "mlp_order"),
+                config.mixture() ? new int[0] : tensors.ints(layer + "down_order"));
+    }
+
+    private Mixture mixture(String layer) {
+        int count = config.traits().experts();
+        List<ExpertWeights> experts = new ArrayList<>();
+        List<int[]> orders = new ArrayList<>();
+        for (int e = 0; e < count; e++) {
+            String expert = layer + "experts." + e + ".";
+            experts.add(
+                    new ExpertWeights(
+                            matrix(expert, Projection.GATE),
+                            matrix(expert, Projection.UP),
+                            matrix(expert, Projection.DOWN)));
+            if (recipe().quantized()) {
+                orders.add(tensors.ints(expert + "down_order"));
+            }
+        }
+        LinearWeights.Bf16 router =
+                new LinearWeights.Bf16(count, config.hidden(), tensors.shorts(layer + "router"));
+        return new Mixture(router, experts, orders);
+    }
+
+    private LinearWeights matrix(String owner, Projection p) {
+        String name = owner + p.moduleName() + ".";
+        int out = p.out(config);
+        int in = p.in(config);
+        return recipe().quantized()
+                ? new LinearWeights.Int4(
+                        out,
+                        in,
+                        recipe().group(),
+                        recipe().outliers(),
+                        bytes(name + "nibbles"),
+                        tensors.shorts(name + "scales"),
+                        bytes(name + "outlier_codes"),
+                        tensors.floats(name + "outlier_scales"))
+                : new LinearWeights.Bf16(out, in, tensors.shorts(name + "weight"));
     }
 
     private byte[] bytes(String name) {
@@ -213,9 +254,9 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
             throws IOException {
         try (Safetensors.Writer out =
                 new Safetensors.Writer(directory.resolve(WEIGHTS), plan(weights))) {
-            out.write("embedding", weights.embedding());
+            out.write("embedding", weights::embedding);
             if (!weights.config().tiedEmbeddings()) {
-                out.write("head", weights.head().bits());
+                out.write("head", weights::head);
             }
             out.write("final_norm", weights.finalNorm());
             for (int l = 0; l < weights.config().layers(); l++) {
@@ -241,23 +282,53 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
     private static void write(Safetensors.Writer out, String layer, LayerWeights weights) {
         out.write(layer + "attention_norm", weights.attentionNorm());
         out.write(layer + "mlp_norm", weights.mlpNorm());
+        HeadNorms norms = weights.headNorms();
+        if (norms != null) {
+            out.write(layer + "query_norm", norms.query());
+            out.write(layer + "key_norm", norms.key());
+        }
+        Mixture mixture = weights.mixture();
         ChannelOrders orders = weights.orders();
         if (orders != null) {
             out.write(layer + "attention_order", orders.attention());
             out.write(layer + "output_order", orders.output());
             out.write(layer + "mlp_order", orders.mlp());
-            out.write(layer + "down_order", orders.down());
+            if (mixture == null) {
+                out.write(layer + "down_order", orders.down());
+            }
         }
-        for (Projection p : Projection.values()) {
-            String name = layer + p.moduleName() + ".";
-            switch (weights.get(p)) {
-                case LinearWeights.Bf16 w -> out.write(name + "weight", w.bits());
-                case LinearWeights.Int4 w -> {
-                    out.write(name + "nibbles", w.nibbles());
-                    out.write(name + "scales", w.scales());
-                    out.write(name + "outlier_codes", w.outlierCodes());
-                    out.write(name + "outlier_scales", w.outlierScales());
-                }
+        for (Projection p : mixture == null ? Projection.ALL : Projection.ATTENTION) {
+            matrix(out, layer, p, weights.get(p));
+            float[] bias = weights.bias(p);
+            if (bias != null) {
+                out.write(layer + p.moduleName() + ".bias", bias);
+            }
+        }
+        if (mixture == null) {
+            return;
+        }
+        out.write(layer + "router", mixture.router().bits());
+        for (int e = 0; e < mixture.experts().size(); e++) {
+            String expert = layer + "experts." + e + ".";
+            if (orders != null) {
+                out.write(expert + "down_order", mixture.downOrders().get(e));
+            }
+            matrix(out, expert, Projection.GATE, mixture.experts().get(e).gate());
+            matrix(out, expert, Projection.UP, mixture.experts().get(e).up());
+            matrix(out, expert, Projection.DOWN, mixture.experts().get(e).down());
+        }
+    }
+
+    private static void matrix(
+            Safetensors.Writer out, String owner, Projection p, LinearWeights weights) {
+        String name = owner + p.moduleName() + ".";
+        switch (weights) {
+            case LinearWeights.Bf16 w -> out.write(name + "weight", w.bits());
+            case LinearWeights.Int4 w -> {
+                out.write(name + "nibbles", w.nibbles());
+                out.write(name + "scales", w.scales());
+                out.write(name + "outlier_codes", w.outlierCodes());
+                out.write(name + "outlier_scales", w.outlierScales());
             }
         }
     }
@@ -272,31 +343,60 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
         }
         plan.add(planned("final_norm", Type.F32, c.hidden()));
         for (int l = 0; l < c.layers(); l++) {
-            String layer = "layers." + l + ".";
-            plan.add(planned(layer + "attention_norm", Type.F32, c.hidden()));
-            plan.add(planned(layer + "mlp_norm", Type.F32, c.hidden()));
-            if (recipe.quantized()) {
-                plan.add(planned(layer + "attention_order", Type.I32, c.hidden()));
-                plan.add(planned(layer + "output_order", Type.I32, c.queryWidth()));
-                plan.add(planned(layer + "mlp_order", Type.I32, c.hidden()));
-                plan.add(planned(layer + "down_order", Type.I32, c.intermediate()));
-            }
-            for (Projection p : Projection.values()) {
-                String name = layer + p.moduleName() + ".";
-                long out = p.out(c);
-                long in = p.in(c);
-                if (recipe.quantized()) {
-                    long regular = in - recipe.outliers();
-                    plan.add(planned(name + "nibbles", Type.U8, out, regular / 2));
-                    plan.add(planned(name + "scales", Type.F16, out, regular / recipe.group()));
-                    plan.add(planned(name + "outlier_codes", Type.I8, out, recipe.outliers()));
-                    plan.add(planned(name + "outlier_scales", Type.F32, out));
-                } else {
-                    plan.add(planned(name + "weight", Type.BF16, out, in));
-                }
-            }
+            plan(plan, c, recipe, "layers." + l + ".");
         }
         return plan;
+    }
+
+    private static void plan(List<Planned> plan, ModelConfig c, Recipe recipe, String layer) {
+        plan.add(planned(layer + "attention_norm", Type.F32, c.hidden()));
+        plan.add(planned(layer + "mlp_norm", Type.F32, c.hidden()));
+        if (c.traits().headNorms()) {
+            plan.add(planned(layer + "query_norm", Type.F32, c.headDim()));
+            plan.add(planned(layer + "key_norm", Type.F32, c.headDim()));
+        }
+        if (recipe.quantized()) {
+            plan.add(planned(layer + "attention_order", Type.I32, c.hidden()));
+            plan.add(planned(layer + "output_order", Type.I32, c.queryWidth()));
+            plan.add(planned(layer + "mlp_order", Type.I32, c.hidden()));
+            if (!c.mixture()) {
+                plan.add(planned(layer + "down_order", Type.I32, c.intermediate()));
+            }
+        }
+        for (Projection p : c.projections()) {
+            matrix(plan, c, recipe, layer, p);
+            if (c.traits().biased().contains(p)) {
+                plan.add(planned(layer + p.moduleName() + ".bias", Type.F32, p.out(c)));
+            }
+        }
+        if (c.mixture()) {
+            plan.add(planned(layer + "router", Type.BF16, c.traits().experts(), c.hidden()));
+        }
+        for (int e = 0; e < c.traits().experts(); e++) {
+            String expert = layer + "experts." + e + ".";
+            if (recipe.quantized()) {
+                plan.add(planned(expert + "down_order", Type.I32, c.intermediate()));
+            }
+            for (Projection p : Projection.MLP) {
+                matrix(plan, c, recipe, expert, p);
+            }
+        }
+    }
+
+    private static void matrix(
+            List<Planned> plan, ModelConfig c, Recipe recipe, String owner, Projection p) {
+        String name = owner + p.moduleName() + ".";
+        long out = p.out(c);
+        long in = p.in(c);
+        if (recipe.quantized()) {
+            long regular = in - recipe.outliers();
+            plan.add(planned(name + "nibbles", Type.U8, out, regular / 2));
+            plan.add(planned(name + "scales", Type.F16, out, regular / recipe.group()));
+            plan.add(planned(name + "outlier_codes", Type.I8, out, recipe.outliers()));
+            plan.add(planned(name + "outlier_scales", Type.F32, out));
+        } else {
+            plan.add(planned(name + "weight", Type.BF16, out, in));
+        }
     }
 
     private static Planned planned(String name, Type type, long... shape) {

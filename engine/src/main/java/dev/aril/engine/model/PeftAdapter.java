@@ -13,8 +13,10 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -48,9 +50,9 @@ public final class PeftAdapter implements AutoCloseable {
     private PeftAdapter(PeftConfig peft, AdapterTensors tensors, ModelConfig config)
             throws AdapterRejected {
         this.tensors = tensors;
-        refuseModulesOutsideLayers(peft);
+        refuseModulesOutsideLayers(peft, config);
         for (int layer = 0; layer < config.layers(); layer++) {
-            for (Projection projection : Projection.values()) {
+            for (Projection projection : config.projections()) {
                 if (peft.targets(layer, projection)) {
                     add(projection.path(layer), projection, peft, config);
                 }
@@ -59,7 +61,7 @@ public final class PeftAdapter implements AutoCloseable {
         if (modules.isEmpty()) {
             throw PeftFields.rejected(
                     "target_modules names no module of this model; name some of "
-                            + names(Set.of(Projection.values())));
+                            + names(Set.copyOf(config.projections())));
         }
         refuseStrangers(config);
         for (String path : modules.keySet()) {
@@ -126,16 +128,39 @@ public final class PeftAdapter implements AutoCloseable {
         }
     }
 
-    private static void refuseModulesOutsideLayers(PeftConfig peft) throws AdapterRejected {
-        for (String path : new String[] {"model.embed_tokens", "lm_head"}) {
+    private static void refuseModulesOutsideLayers(PeftConfig peft, ModelConfig config)
+            throws AdapterRejected {
+        List<String> others = new ArrayList<>(List.of("model.embed_tokens", "lm_head"));
+        if (config.mixture()) {
+            others.addAll(mixtureModules(config));
+        }
+        for (String path : others) {
             if (peft.targets(path)) {
                 throw PeftFields.rejected(
                         "target_modules names "
                                 + path
                                 + ", which cannot be adapted; name some of "
-                                + names(Set.of(Projection.values())));
+                                + names(Set.copyOf(config.projections())));
             }
         }
+    }
+
+    /** Routers and experts: which rows an expert computes is known to no adapter. */
+    private static List<String> mixtureModules(ModelConfig config) {
+        List<String> modules = new ArrayList<>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            modules.add(module(CheckpointTensors.router(layer)));
+            for (int e = 0; e < config.traits().experts(); e++) {
+                for (Projection p : Projection.MLP) {
+                    modules.add(module(CheckpointTensors.expert(layer, e, p)));
+                }
+            }
+        }
+        return modules;
+    }
+
+    private static String module(String tensor) {
+        return tensor.substring(0, tensor.length() - ".weight".length());
     }
 
     private void add(String path, Projection projection, PeftConfig peft, ModelConfig config)
@@ -166,23 +191,27 @@ public final class PeftAdapter implements AutoCloseable {
     private void refuseStrangers(ModelConfig config) throws AdapterRejected {
         Set<String> known = new HashSet<>();
         for (int layer = 0; layer < config.layers(); layer++) {
-            for (Projection projection : Projection.values()) {
+            for (Projection projection : config.projections()) {
                 known.add(projection.path(layer));
             }
         }
         for (Map.Entry<String, String> e : new TreeMap<>(tensors.spellings()).entrySet()) {
             String path = e.getKey().substring(0, e.getKey().length() - ".lora_A".length());
             if (!modules.containsKey(path)) {
-                throw rejected(
-                        "tensor "
-                                + e.getValue()
-                                + (known.contains(path)
-                                        ? " is for a module that adapter_config does not target"
-                                        : " is for a module that this model of "
-                                                + config.layers()
-                                                + " layers does not have"));
+                throw rejected("tensor " + e.getValue() + stranger(path, known, config));
             }
         }
+    }
+
+    private static String stranger(String path, Set<String> known, ModelConfig config) {
+        if (known.contains(path)) {
+            return " is for a module that adapter_config does not target";
+        }
+        if (config.mixture() && path.matches(".*\\.(block_sparse_moe|mlp)\\..*")) {
+            return " is for a router or an expert, which cannot be adapted; train one of "
+                    + names(Set.copyOf(config.projections()));
+        }
+        return " is for a module that this model of " + config.layers() + " layers does not have";
     }
 
     private AdapterSummary summarize() {

@@ -20,8 +20,8 @@ final class PeftConfig {
     /** Of all expressions together: they are run for each of a large model's 500 modules. */
     private static final int LARGEST_PROGRAMS = 8 << 10;
 
-    /** PEFT's own choice for Llama when {@code target_modules} is null. */
-    private static final List<String> LLAMA_DEFAULT = List.of("q_proj", "v_proj");
+    /** PEFT's own choice for all these families when {@code target_modules} is null. */
+    private static final List<String> DEFAULT_TARGETS = List.of("q_proj", "v_proj");
 
     /** A value for the modules that a pattern names. */
     private record Rule(UntrustedPattern pattern, double value) {}
@@ -40,7 +40,7 @@ final class PeftConfig {
         targets =
                 fields.has("target_modules")
                         ? modules(fields, "target_modules")
-                        : new ModuleSet.Names(LLAMA_DEFAULT);
+                        : new ModuleSet.Names(DEFAULT_TARGETS);
         excluded =
                 fields.has("exclude_modules") ? modules(fields, "exclude_modules") : ModuleSet.NONE;
         layers = fields.wholes("layers_to_transform");

@@ -18,6 +18,9 @@ public enum Projection {
     /** Those of a layer whose MLP is a mixture of experts. */
     public static final List<Projection> ATTENTION = List.of(Q, K, V, O);
 
+    /** The MLP's, which each expert has too. */
+    public static final List<Projection> MLP = List.of(GATE, UP, DOWN);
+
     private final String block;
     private final String moduleName;
 

@@ -19,6 +19,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -315,22 +316,24 @@ public final class Safetensors implements AutoCloseable {
 
     /** An F32, F16 or BF16 tensor's values, widened exactly. */
     public float[] floats(String name) {
+        return floats(name, 0, Math.toIntExact(entry(name).elements()));
+    }
+
+    /** Some consecutive values of an F32, F16 or BF16 tensor, widened exactly. */
+    public float[] floats(String name, long from, int count) {
         Entry e = entry(name);
-        MemorySegment bytes = bytes(name);
-        float[] out = new float[Math.toIntExact(e.elements())];
+        MemorySegment bytes =
+                bytes(name).asSlice(from * e.type().bytes(), (long) count * e.type().bytes());
+        float[] out = new float[count];
         switch (e.type()) {
-            case F32 -> {
-                for (int i = 0; i < out.length; i++) {
-                    out[i] = bytes.get(FLOAT, 4L * i);
-                }
-            }
+            case F32 -> MemorySegment.copy(bytes, FLOAT, 0, out, 0, count);
             case F16 -> {
-                for (int i = 0; i < out.length; i++) {
+                for (int i = 0; i < count; i++) {
                     out[i] = Float.float16ToFloat(bytes.get(SHORT, 2L * i));
                 }
             }
             case BF16 -> {
-                for (int i = 0; i < out.length; i++) {
+                for (int i = 0; i < count; i++) {
                     out[i] = Float.intBitsToFloat(bytes.get(SHORT, 2L * i) << 16);
                 }
             }
@@ -445,13 +448,36 @@ public final class Safetensors implements AutoCloseable {
             put(name, b);
         }
 
-        private void put(String name, ByteBuffer bytes) {
+        /**
+         * Writes a two-byte tensor in pieces.
+         *
+         * @param source gives consecutive pieces to what it is called with
+         */
+        public void write(String name, Consumer<Consumer<short[]>> source) {
             Entry e = plan.get(next);
-            if (!e.name().equals(name) || e.end() - e.begin() != bytes.remaining()) {
-                throw new IllegalStateException(
-                        "planned " + e + ", got " + name + " of " + bytes.remaining());
+            long[] written = {0};
+            source.accept(piece -> {
+                ByteBuffer b = ByteBuffer.allocate(2 * piece.length).order(ByteOrder.LITTLE_ENDIAN);
+                b.asShortBuffer().put(piece);
+                written[0] += b.remaining();
+                append(b);
+            });
+            planned(e, name, written[0]);
+        }
+
+        private void put(String name, ByteBuffer bytes) {
+            planned(plan.get(next), name, bytes.remaining());
+            append(bytes);
+        }
+
+        private void planned(Entry e, String name, long bytes) {
+            if (!e.name().equals(name) || e.end() - e.begin() != bytes) {
+                throw new IllegalStateException("planned " + e + ", got " + name + " of " + bytes);
             }
             next++;
+        }
+
+        private void append(ByteBuffer bytes) {
             try {
                 writeFully(bytes);
             } catch (IOException ex) {

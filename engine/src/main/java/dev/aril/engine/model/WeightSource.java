@@ -1,6 +1,7 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.kernels.LinearWeights;
+import java.util.function.Consumer;
 
 /** A model's weights, layer by layer, so that no more than a layer need be in memory twice. */
 public interface WeightSource {
@@ -13,6 +14,16 @@ public interface WeightSource {
 
     /** [vocabulary, hidden]. */
     LinearWeights.Bf16 head();
+
+    /** The embedding in consecutive pieces, so that a large one need not be on the heap at once. */
+    default void embedding(Consumer<short[]> pieces) {
+        pieces.accept(embedding());
+    }
+
+    /** The head in consecutive pieces. */
+    default void head(Consumer<short[]> pieces) {
+        pieces.accept(head().bits());
+    }
 
     /** [hidden]. */
     float[] finalNorm();

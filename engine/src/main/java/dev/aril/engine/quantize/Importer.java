@@ -25,6 +25,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Calibrates, quantizes, writes. */
@@ -114,9 +115,6 @@ public final class Importer {
                                 + recipe.name());
             }
         }
-        if (config.bosId() < 0) {
-            throw new UnsupportedCheckpoint("config.json lacks bos_token_id");
-        }
     }
 
     private static void multiple(String field, int value, int unit) {
@@ -136,16 +134,21 @@ public final class Importer {
         return cut(ids, config.bosId(), Math.min(config.contextLength(), 2048) - 1);
     }
 
-    /** Consecutive windows of at most length ids, the begin-of-sequence id before each. */
+    /**
+     * Consecutive windows of at most length ids, the begin-of-sequence id before each.
+     *
+     * @param bos -1 if nothing begins a sequence
+     */
     public static List<int[]> cut(int[] ids, int bos, int length) {
         List<int[]> windows = new ArrayList<>();
         for (int from = 0; from < ids.length; from += length) {
             int to = Math.min(ids.length, from + length);
             if (to - from >= 64) {
-                int[] window = new int[to - from + 1];
-                window[0] = bos;
-                System.arraycopy(ids, from, window, 1, to - from);
-                windows.add(window);
+                int[] own = Arrays.copyOfRange(ids, from, to);
+                windows.add(
+                        bos < 0
+                                ? own
+                                : IntStream.concat(IntStream.of(bos), IntStream.of(own)).toArray());
             }
         }
         return windows;

@@ -365,8 +365,13 @@ abstract class KernelsContract {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void layerOfAMixedBatch(boolean quantized) {
-        for (Shape shape : List.of(SMALL, WIDE)) {
-            Layer layer = new Layer(quantized, shape);
+        for (Layer layer :
+                List.of(
+                        new Layer(quantized, SMALL),
+                        new Layer(quantized, WIDE),
+                        new Layer(quantized, SMALL, true, 5),
+                        new Layer(quantized, WIDE, true, 18))) {
+            Shape shape = layer.s;
             Mix mix = new Mix(shape);
             float[] x = outlying(mix.count, shape.hidden);
             float[] expected = layer.run(reference, mix, x, 0, mix.count);
@@ -473,7 +478,11 @@ abstract class KernelsContract {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void rowsAreTheSameAlone(boolean quantized) {
-        Layer layer = new Layer(quantized, SMALL);
+        rowsAreTheSameAlone(new Layer(quantized, SMALL));
+        rowsAreTheSameAlone(new Layer(quantized, SMALL, true, 18));
+    }
+
+    private void rowsAreTheSameAlone(Layer layer) {
         Mix mix = new Mix(SMALL);
         float[] x = outlying(mix.count, SMALL.hidden);
         float[] together = layer.run(kernels, mix, x, 0, mix.count);
@@ -560,15 +569,40 @@ abstract class KernelsContract {
         final @Nullable InputSpec down;
         final float[] norm;
 
+        /** Null entries where a projection has none. */
+        final float[] @Nullable [] biases = new float[7][];
+
+        final @Nullable HeadNorms norms;
+        final int window;
+
+        /** As plain Llama's. */
         Layer(boolean quantized, Shape s) {
-            this(quantized, s, 4, KvFormat.of(quantized));
+            this(quantized, s, 4, KvFormat.of(quantized), false, Kernels.NO_WINDOW);
         }
 
         /** A layer with Atom's cache has unrotated groups, as the recipe has. */
         Layer(boolean quantized, Shape s, int bits, KvFormat format) {
+            this(quantized, s, bits, format, false, Kernels.NO_WINDOW);
+        }
+
+        /**
+         * @param more biases of attention's projections, and norms of its heads
+         */
+        Layer(boolean quantized, Shape s, boolean more, int window) {
+            this(quantized, s, 4, KvFormat.of(quantized), more, window);
+        }
+
+        private Layer(
+                boolean quantized, Shape s, int bits, KvFormat format, boolean more, int window) {
             this.quantized = quantized;
             this.format = format;
             this.s = s;
+            this.window = window;
+            norms = more ? new HeadNorms(normal(s.headDim), normal(s.headDim), 1e-6f) : null;
+            int[] widths = {s.queries(), s.keys(), s.keys(), s.hidden};
+            for (int p = 0; more && p < widths.length; p++) {
+                biases[p] = normal(widths[p]);
+            }
             w =
                     new LinearWeights[] {
                         weights(quantized, s.queries(), s.hidden),
@@ -599,7 +633,10 @@ abstract class KernelsContract {
         }
 
         float[] run(Kernels k, Mix mix, float[] x, int from, int count) {
-            Linear[] l = Arrays.stream(w).map(k::load).toArray(Linear[]::new);
+            Linear[] l = new Linear[w.length];
+            for (int p = 0; p < w.length; p++) {
+                l[p] = load(k, p);
+            }
             KvCache cache = k.allocate(new KvShape(1, 12, s.kvHeads, s.headDim, format));
             Rope rope = Rope.of(64, s.headDim, 10_000);
             Rows rows = mix.rows(k, from, count);
@@ -611,13 +648,36 @@ abstract class KernelsContract {
             Activation second = k.sharing(first, mlp);
             Activation inner = k.activation(count, s.mlp, down);
             k.normalize(rows, hidden, norm, 1e-5f, first);
-            k.projectQkv(rows, first, l[0], l[1], l[2], 0, null, rope, cache, queries);
-            k.attend(rows, queries, cache, 0, Kernels.NO_WINDOW, attended);
+            k.projectQkv(rows, first, l[0], l[1], l[2], 0, norms, rope, cache, queries);
+            k.attend(rows, queries, cache, 0, window, attended);
             k.projectAdd(rows, attended, l[3], 0, LowRank.O, hidden);
             k.normalize(rows, hidden, norm, 1e-5f, second);
             k.gateUp(rows, second, l[4], l[5], 0, inner);
             k.projectAdd(rows, inner, l[6], 0, LowRank.DOWN, hidden);
             return k.read(hidden, count);
+        }
+
+        private Layer(Layer of, int window) {
+            quantized = of.quantized;
+            format = of.format;
+            s = of.s;
+            w = of.w;
+            attention = of.attention;
+            output = of.output;
+            mlp = of.mlp;
+            down = of.down;
+            norm = of.norm;
+            norms = of.norms;
+            System.arraycopy(of.biases, 0, biases, 0, biases.length);
+            this.window = window;
+        }
+
+        Layer behind(int positions) {
+            return new Layer(this, positions);
+        }
+
+        Linear load(Kernels k, int projection) {
+            return k.load(w[projection], biases[projection]);
         }
     }
 
@@ -625,14 +685,23 @@ abstract class KernelsContract {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void chunksOfAPromptChangeNothing(boolean quantized) {
-        chunksChangeNothing(quantized, 0, 3, 16, 17, 40, 41);
+        Layer plain = new Layer(quantized, SMALL);
+        chunksChangeNothing(plain, 0, 3, 16, 17, 40, 41);
         // rows that attend together and alone, on both sides of 256 positions
-        chunksChangeNothing(quantized, 0, 64, 250, 258, 299, 300);
+        chunksChangeNothing(plain, 0, 64, 250, 258, 299, 300);
     }
 
-    private void chunksChangeNothing(boolean quantized, int... pieces) {
-        Shape s = SMALL;
-        Layer layer = new Layer(quantized, s);
+    /** Nor does it where rows see a window, shorter or longer than a block. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void chunksChangeNothingBehindAWindow(boolean quantized) {
+        chunksChangeNothing(new Layer(quantized, SMALL, true, 7), 0, 3, 16, 17, 40, 41);
+        chunksChangeNothing(new Layer(quantized, SMALL, true, 37), 0, 64, 250, 258, 299, 300);
+    }
+
+    private void chunksChangeNothing(Layer layer, int... pieces) {
+        Shape s = layer.s;
+        boolean quantized = layer.quantized;
         int count = pieces[pieces.length - 1];
         int[] blocks = new int[(count + 15) / 16];
         Arrays.setAll(blocks, b -> (b + 2) % blocks.length);
@@ -670,16 +739,16 @@ abstract class KernelsContract {
                 kernels.projectQkv(
                         rows,
                         in,
-                        kernels.load(layer.w[0]),
-                        kernels.load(layer.w[1]),
-                        kernels.load(layer.w[2]),
+                        layer.load(kernels, 0),
+                        layer.load(kernels, 1),
+                        layer.load(kernels, 2),
                         0,
-                        null,
+                        layer.norms,
                         Rope.of(300, s.headDim, 10_000),
                         cache,
                         queries);
                 Activation attended = kernels.activation(rowCount, s.queries(), null);
-                kernels.attend(rows, queries, cache, 0, Kernels.NO_WINDOW, attended);
+                kernels.attend(rows, queries, cache, 0, layer.window, attended);
                 float[] plain = kernels.readPlain(attended, rowCount);
                 System.arraycopy(plain, 0, out, cuts[c] * s.queries(), plain.length);
             }
@@ -757,16 +826,201 @@ abstract class KernelsContract {
         k.projectQkv(
                 rows,
                 in,
-                k.load(layer.w[0]),
-                k.load(layer.w[1]),
-                k.load(layer.w[2]),
+                layer.load(k, 0),
+                layer.load(k, 1),
+                layer.load(k, 2),
                 0,
-                null,
+                layer.norms,
                 Rope.of(300, s.headDim, 10_000),
                 cache,
                 queries);
-        k.attend(rows, queries, cache, 0, Kernels.NO_WINDOW, out);
+        k.attend(rows, queries, cache, 0, layer.window, out);
         return k.readPlain(out, count);
+    }
+
+    /** A row alone, parts of a block, whole blocks, one more, many; and more than there is. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void windowsOfEverySize(boolean quantized) {
+        int count = 263;
+        float[] x = outlying(count, SMALL.hidden);
+        @Nullable LowRank[][] adapter = adapter(16, SMALL);
+        Layer all = new Layer(quantized, SMALL);
+        float[] whole = longRun(kernels, all, SMALL, adapter, x, count);
+        for (int window : new int[] {1, 2, 15, 16, 17, 100, 256, 262, 263, 1000}) {
+            Layer layer = all.behind(window);
+            float[] actual = longRun(kernels, layer, SMALL, adapter, x, count);
+            float[] expected = longRun(reference, layer, SMALL, adapter, x, count);
+            if (quantized) {
+                assertMostlyClose(actual, expected);
+            } else {
+                assertClose(actual, expected, layerTolerance());
+            }
+            // rows that the window leaves everything to
+            int same = Math.min(window, count) * SMALL.queries();
+            assertThat(Arrays.copyOf(actual, same)).isEqualTo(Arrays.copyOf(whole, same));
+            if (window < count) {
+                assertThat(Arrays.copyOfRange(actual, same, same + SMALL.queries()))
+                        .isNotEqualTo(Arrays.copyOfRange(whole, same, same + SMALL.queries()));
+            }
+        }
+    }
+
+    /** Biases are added to the finished product before anything else is: the same bits. */
+    @ParameterizedTest
+    @CsvSource({"1, 193, 256", "5, 200, 768", "67, 304, 1408", "130, 1000, 1408"})
+    void biasesHaveTheDefinedBits(int count, int out, int in) {
+        LinearWeights.Int4 weights = int4(out, in);
+        InputSpec spec = spec(true, in, true);
+        float[] weight = outlying(1, in);
+        float[] bias = normal(out);
+        float[] signs = normal(count * in);
+        for (int i = 0; i < signs.length; i++) {
+            signs[i] = Math.signum(signs[i]) >= 0 ? 1 : -1;
+        }
+        float[] residual = normal(count * out);
+        float[][] results = new float[3][];
+        Kernels[] each = {reference, kernels, kernels};
+        for (int i = 0; i < each.length; i++) {
+            Kernels k = each[i];
+            Matrix hidden = k.matrix(count, in);
+            k.write(hidden, signs);
+            Activation a = k.activation(count, in, spec);
+            k.normalize(oneSpan(count), hidden, weight, 0, a);
+            Matrix y = k.matrix(count, out);
+            k.write(y, residual);
+            Linear linear = k.load(weights, i == 2 ? null : bias);
+            k.projectAdd(oneSpan(count), a, linear, 0, LowRank.O, y);
+            results[i] = k.read(y, count);
+        }
+        assertThat(results[1]).isEqualTo(results[0]).isNotEqualTo(results[2]);
+    }
+
+    /** A mixture's weights, and rows none of which is undecided between two experts. */
+    private final class Mixed {
+        final boolean quantized;
+        final int perRow;
+        final int hidden = 384;
+        final int mlp = 256;
+        final LinearWeights.Bf16 router;
+        final List<ExpertWeights> experts = new ArrayList<>();
+        final @Nullable InputSpec in;
+        final float[] norm = normal(hidden);
+        final float[] x;
+        final int count;
+
+        /**
+         * @param count rows
+         * @param favourites experts whose router loves what all rows have in common
+         */
+        Mixed(boolean quantized, int count, int experts, int perRow, int favourites) {
+            this.quantized = quantized;
+            this.count = count;
+            this.perRow = perRow;
+            in = spec(quantized, hidden, true);
+            for (int e = 0; e < experts; e++) {
+                this.experts.add(
+                        new ExpertWeights(
+                                weights(quantized, mlp, hidden),
+                                weights(quantized, mlp, hidden),
+                                weights(quantized, hidden, mlp)));
+            }
+            norm[0] = 4;
+            router = bf16(experts, hidden);
+            for (int e = 0; e < favourites; e++) {
+                router.bits()[e * hidden] = (short) (Float.floatToRawIntBits(8) >>> 16);
+            }
+            x = new float[count * hidden];
+            for (int r = 0; r < count; r++) {
+                float[] row = decided();
+                System.arraycopy(row, 0, x, r * hidden, hidden);
+            }
+        }
+
+        /** A row whose choice no rounding of the input changes. */
+        private float[] decided() {
+            while (true) {
+                float[] row = outlying(1, hidden);
+                row[0] = 3;
+                double squares = 0;
+                for (float v : row) {
+                    squares += v * v;
+                }
+                double[] logits = new double[experts.size()];
+                for (int e = 0; e < logits.length; e++) {
+                    for (int c = 0; c < hidden; c++) {
+                        float w = Float.intBitsToFloat(router.bits()[e * hidden + c] << 16);
+                        logits[e] += w * row[c] * norm[c] / Math.sqrt(squares / hidden);
+                    }
+                }
+                Arrays.sort(logits);
+                int last = logits.length - perRow;
+                if (last == 0 || logits[last] - logits[last - 1] > 0.1) {
+                    return row;
+                }
+            }
+        }
+
+        /** The hidden states after the mixture, of rows from .. from + rows - 1. */
+        float[] run(Kernels k, int from, int rows) {
+            Matrix matrix = k.matrix(rows, hidden);
+            k.write(matrix, Arrays.copyOfRange(x, from * hidden, (from + rows) * hidden));
+            Activation input = k.activation(rows, hidden, in);
+            Activation inner = k.gated(rows * perRow, mlp, spec(quantized, mlp, false));
+            Kernels.Experts loaded = k.loadExperts(router, experts, perRow);
+            assertThat(loaded.count()).isEqualTo(experts.size());
+            assertThat(loaded.perRow()).isEqualTo(perRow);
+            assertThat(loaded.intermediate()).isEqualTo(mlp);
+            Rows span = oneSpan(rows);
+            k.normalize(span, matrix, norm, 1e-5f, input);
+            k.experts(span, input, loaded, inner, matrix);
+            float[] out = k.read(matrix, rows);
+            assertThat(k.readPlain(inner, rows * perRow)).hasSize(rows * perRow * mlp);
+            return out;
+        }
+    }
+
+    /** Some experts with all rows, others with none; all of them; only one for each row. */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 4, 2, 0",
+        "5, 4, 2, 0",
+        "37, 8, 2, 0",
+        "130, 4, 2, 2",
+        "70, 4, 2, 1",
+        "9, 3, 3, 0",
+        "33, 4, 1, 1"
+    })
+    void expertsOfEachRow(int count, int experts, int perRow, int favourites) {
+        for (boolean quantized : new boolean[] {true, false}) {
+            Mixed mixed = new Mixed(quantized, count, experts, perRow, favourites);
+            float[] expected = mixed.run(reference, 0, count);
+            float[] actual = mixed.run(kernels, 0, count);
+            Kernels.Routing chosen = kernels.routing();
+            assertThat(chosen.starts()).isEqualTo(reference.routing().starts());
+            assertThat(chosen.rows()).isEqualTo(reference.routing().rows());
+            for (int e = 0; e < favourites; e++) {
+                assertThat(chosen.starts()[e + 1] - chosen.starts()[e]).isEqualTo(count);
+            }
+            if (favourites == perRow) {
+                assertThat(chosen.starts()[experts]).isEqualTo(chosen.starts()[perRow]);
+            }
+            for (int i = 0; i < chosen.weights().length; i++) {
+                assertThat((double) chosen.weights()[i])
+                        .isCloseTo(
+                                reference.routing().weights()[i],
+                                org.assertj.core.data.Offset.offset(1e-5 + 8 * plainTolerance()));
+            }
+            if (quantized) {
+                assertMostlyClose(actual, expected);
+            } else {
+                assertClose(actual, expected, layerTolerance());
+            }
+            for (int row = 0; row < count; row += 7) {
+                assertThat(mixed.run(kernels, row, 1))
+                        .isEqualTo(Arrays.copyOfRange(actual, row * 384, (row + 1) * 384));
+            }
+        }
     }
 
     @ParameterizedTest
