@@ -577,7 +577,7 @@ abstract class KernelsContract {
 
         /** As plain Llama's. */
         Layer(boolean quantized, Shape s) {
-            this(quantized, s, 4, KvFormat.of(quantized), false, Kernels.NO_WINDOW);
+            this(quantized, s, 4, KvFormat.of(quantized));
         }
 
         /** A layer with Atom's cache has unrotated groups, as the recipe has. */
@@ -592,8 +592,7 @@ abstract class KernelsContract {
             this(quantized, s, 4, KvFormat.of(quantized), more, window);
         }
 
-        private Layer(
-                boolean quantized, Shape s, int bits, KvFormat format, boolean more, int window) {
+        Layer(boolean quantized, Shape s, int bits, KvFormat format, boolean more, int window) {
             this.quantized = quantized;
             this.format = format;
             this.s = s;
