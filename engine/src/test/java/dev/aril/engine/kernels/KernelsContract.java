@@ -577,18 +577,22 @@ abstract class KernelsContract {
 
         /** As plain Llama's. */
         Layer(boolean quantized, Shape s) {
-            this(quantized, s, false, Kernels.NO_WINDOW);
+            this(quantized, s, 4, KvFormat.of(quantized));
+        }
+
+        /** A layer with Atom's cache has unrotated groups, as the recipe has. */
+        Layer(boolean quantized, Shape s, int bits, KvFormat format) {
+            this(quantized, s, bits, format, false, Kernels.NO_WINDOW);
         }
 
         /**
          * @param more biases of attention's projections, and norms of its heads
          */
         Layer(boolean quantized, Shape s, boolean more, int window) {
-            this(quantized, s, more, window, 4, KvFormat.of(quantized));
+            this(quantized, s, 4, KvFormat.of(quantized), more, window);
         }
 
-        /** A layer with Atom's cache has unrotated groups, as the recipe has. */
-        Layer(boolean quantized, Shape s, boolean more, int window, int bits, KvFormat format) {
+        Layer(boolean quantized, Shape s, int bits, KvFormat format, boolean more, int window) {
             this.quantized = quantized;
             this.format = format;
             this.s = s;
@@ -654,6 +658,7 @@ abstract class KernelsContract {
 
         private Layer(Layer of, int window) {
             quantized = of.quantized;
+            format = of.format;
             s = of.s;
             w = of.w;
             attention = of.attention;
@@ -784,7 +789,7 @@ abstract class KernelsContract {
     @CsvSource({"8, INT4_ROTATED", "4, INT4_BEFORE_ROPE", "8, FLOAT"})
     void otherRecipesLayers(int bits, KvFormat format) {
         assumeTrue(format != KvFormat.INT4_BEFORE_ROPE || takesAnyGroups());
-        Layer layer = new Layer(true, SMALL, false, Kernels.NO_WINDOW, bits, format);
+        Layer layer = new Layer(true, SMALL, bits, format);
         Mix mix = new Mix(SMALL);
         float[] x = outlying(mix.count, SMALL.hidden);
         assertMostlyClose(

@@ -175,6 +175,7 @@ class ModelConfigTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '`',
             value = {
                 "rope_scaling | {'type':'linear','factor':4.0}",
                 "rope_scaling | {'rope_type':'linear','factor':4}",
@@ -207,6 +208,7 @@ class ModelConfigTest {
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
+            quoteCharacter = '`',
             value = {
                 "{'type':'yarn','factor':4.0}                                    | rope_scaling.type",
                 "{'rope_type':'longrope','short_factor':[1],'long_factor':[1]}   | rope_type",
