@@ -253,7 +253,8 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
             @Nullable Calibrated calibration)
             throws IOException {
         try (Safetensors.Writer out =
-                new Safetensors.Writer(directory.resolve(WEIGHTS), plan(weights.config(), weights.recipe()))) {
+                new Safetensors.Writer(
+                        directory.resolve(WEIGHTS), plan(weights.config(), weights.recipe()))) {
             out.write("embedding", weights::embedding);
             if (!weights.config().tiedEmbeddings()) {
                 out.write("head", weights::head);
