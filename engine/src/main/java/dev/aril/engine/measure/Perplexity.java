@@ -48,7 +48,7 @@ public record Perplexity(double value, int tokens) {
         }
     }
 
-    static Perplexity of(
+    public static Perplexity of(
             Forward forward,
             Tokenizer tokenizer,
             String text,

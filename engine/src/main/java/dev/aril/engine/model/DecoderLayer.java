@@ -68,31 +68,23 @@ public final class DecoderLayer implements AutoCloseable {
             this.config = config;
             this.recipe = recipe;
             rope = Ropes.of(config, positions);
-            hidden = kernels.activation(rows, config.hidden(), spec(null));
-            output = kernels.activation(rows, config.queryWidth(), spec(null));
+            hidden = kernels.activation(rows, config.hidden(), spec(null, config.hidden()));
+            output = kernels.activation(rows, config.queryWidth(), spec(null, config.queryWidth()));
             int inner = config.mixture() ? rows * config.traits().expertsPerRow() : rows;
-            down = kernels.gated(inner, config.intermediate(), spec(null));
+            down = kernels.gated(inner, config.intermediate(), spec(null, config.intermediate()));
             queries = kernels.matrix(rows, config.queryWidth());
         }
 
-        private @Nullable InputSpec spec(int @Nullable [] order) {
-            return recipe.quantized()
-                    ? new InputSpec(
-                            order,
-                            recipe.group(),
-                            recipe.outliers(),
-                            recipe.activationBits(),
-                            recipe.activationClip(),
-                            recipe.rotated())
-                    : null;
+        private @Nullable InputSpec spec(int @Nullable [] order, int columns) {
+            return recipe.quantized() ? recipe.input(order, columns) : null;
         }
 
         private Activation hidden(int @Nullable [] order) {
-            return kernels.sharing(hidden, spec(order));
+            return kernels.sharing(hidden, spec(order, config.hidden()));
         }
 
         private Activation output(int @Nullable [] order) {
-            return kernels.sharing(output, spec(order));
+            return kernels.sharing(output, spec(order, config.queryWidth()));
         }
     }
 

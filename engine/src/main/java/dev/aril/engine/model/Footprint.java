@@ -36,8 +36,8 @@ record Footprint(long weights, long context) {
         if (!recipe.quantized()) {
             return 2 * out * in;
         }
-        long groups = (in - recipe.outliers()) / recipe.group();
-        return out * (groups * recipe.group() / 2 + 2 * groups + recipe.outliers() + 4);
+        long groups = (in - recipe.outliers()) / recipe.group((int) in);
+        return out * (groups * recipe.group((int) in) / 2 + 2 * groups + recipe.outliers() + 4);
     }
 
     /**

@@ -221,7 +221,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
                 ? new LinearWeights.Int4(
                         out,
                         in,
-                        recipe().group(),
+                        recipe().group(in),
                         recipe().outliers(),
                         bytes(name + "nibbles"),
                         tensors.shorts(name + "scales"),
@@ -391,7 +391,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
         if (recipe.quantized()) {
             long regular = in - recipe.outliers();
             plan.add(planned(name + "nibbles", Type.U8, out, regular / 2));
-            plan.add(planned(name + "scales", Type.F16, out, regular / recipe.group()));
+            plan.add(planned(name + "scales", Type.F16, out, regular / recipe.group((int) in)));
             plan.add(planned(name + "outlier_codes", Type.I8, out, recipe.outliers()));
             plan.add(planned(name + "outlier_scales", Type.F32, out));
         } else {

@@ -1,10 +1,8 @@
 package dev.aril.engine.quantize;
 
+import dev.aril.engine.Device;
 import dev.aril.engine.UnsupportedCheckpoint;
-import dev.aril.engine.kernels.CpuKernels;
-import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.model.Checkpoint;
-import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
@@ -27,12 +25,10 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Calibrates, quantizes, writes. */
 public final class Importer {
-    /** INT4 weight ranges cover this share of a group's largest magnitude. */
-    private static final float WEIGHT_CLIP = 0.9f;
-
     /** Calibration reads at most this many ids. */
     private static final int MAX_CALIBRATION_TOKENS = 32_768;
 
@@ -46,6 +42,22 @@ public final class Importer {
             Path calibration,
             String recipeName,
             Path target,
+            Consumer<String> progress)
+            throws IOException {
+        run(checkpoint, calibration, recipeName, target, null, progress);
+    }
+
+    /**
+     * The same.
+     *
+     * @param device what computes; null takes a GPU if there is one
+     */
+    static void run(
+            Path checkpoint,
+            Path calibration,
+            String recipeName,
+            Path target,
+            @Nullable Device device,
             Consumer<String> progress)
             throws IOException {
         Recipe recipe = Recipe.named(recipeName);
@@ -69,15 +81,22 @@ public final class Importer {
                 byte[] text = Files.readAllBytes(calibration);
                 List<int[]> windows = windows(checkpoint, source.config(), text);
                 int tokens = windows.stream().mapToInt(w -> w.length).sum();
-                ChannelEnergy energy = measure(source, windows, progress);
-                progress.accept("quantizing " + source.config().layers() + " layers");
-                ModelFiles.write(
-                        unfinished,
-                        name,
-                        now,
-                        checkpoint,
-                        new QuantizedWeights(source, energy, recipe, WEIGHT_CLIP),
-                        new Calibrated(sha256(text), tokens));
+                try (Workbench bench = Workbench.open(device, source.config(), recipe)) {
+                    ModelFiles.write(
+                            unfinished,
+                            name,
+                            now,
+                            checkpoint,
+                            new QuantizedWeights(
+                                    source,
+                                    recipe,
+                                    Rounding.of(recipe.name()),
+                                    windows,
+                                    bench.kernels(),
+                                    bench.matrices(),
+                                    share -> progress.accept("quantized: " + share)),
+                            new Calibrated(sha256(text), tokens));
+                }
             } else {
                 ModelFiles.write(unfinished, name, now, checkpoint, source, null);
             }
@@ -124,7 +143,8 @@ public final class Importer {
         }
     }
 
-    private static List<int[]> windows(Path checkpoint, ModelConfig config, byte[] text)
+    /** A calibration text's first ids, in windows. */
+    static List<int[]> windows(Path checkpoint, ModelConfig config, byte[] text)
             throws IOException {
         int[] ids;
         try (Tokenizer tokenizer = Tokenizer.open(checkpoint)) {
@@ -152,22 +172,6 @@ public final class Importer {
             }
         }
         return windows;
-    }
-
-    private static ChannelEnergy measure(
-            Checkpoint source, List<int[]> windows, Consumer<String> progress) {
-        if (windows.isEmpty()) {
-            throw new IllegalArgumentException("the calibration text has fewer than 64 tokens");
-        }
-        try (Kernels kernels = new CpuKernels(0)) {
-            Forward forward = new Forward(source, kernels, ChannelEnergy.CHUNK, 0);
-            return ChannelEnergy.measure(
-                    forward,
-                    windows,
-                    done ->
-                            progress.accept(
-                                    "calibrating: window " + done + " of " + windows.size()));
-        }
     }
 
     private static String sha256(byte[] text) {
