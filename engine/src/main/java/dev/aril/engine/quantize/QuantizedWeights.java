@@ -14,6 +14,7 @@ import dev.aril.engine.model.Recipe;
 import dev.aril.engine.model.WeightSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.DoubleConsumer;
 
 /**
@@ -77,6 +78,16 @@ public final class QuantizedWeights implements WeightSource {
     @Override
     public LinearWeights.Bf16 head() {
         return checkpoint.head();
+    }
+
+    @Override
+    public void embedding(Consumer<short[]> pieces) {
+        checkpoint.embedding(pieces);
+    }
+
+    @Override
+    public void head(Consumer<short[]> pieces) {
+        checkpoint.head(pieces);
     }
 
     @Override
