@@ -71,13 +71,17 @@ final class Calibration {
 
     /** Layers' inputs on the device, for layers by this recipe. */
     DecoderLayer.Buffers buffers(Recipe recipe) {
-        return new DecoderLayer.Buffers(kernels, config, recipe, CHUNK, config.contextLength());
+        return new DecoderLayer.Buffers(kernels, config, recipe, CHUNK, longest());
+    }
+
+    /** Positions of the longest window. */
+    private int longest() {
+        return windows.stream().mapToInt(w -> w.length).max().orElse(0);
     }
 
     /** A cache of one layer for the longest window. */
     KvCache cache(Recipe recipe) {
-        int longest = windows.stream().mapToInt(w -> w.length).max().orElse(0);
-        int blocks = Math.ceilDiv(longest, Kernels.BLOCK_TOKENS);
+        int blocks = Math.ceilDiv(longest(), Kernels.BLOCK_TOKENS);
         return kernels.allocate(
                 new KvShape(1, blocks, config.kvHeads(), config.headDim(), recipe.cache()));
     }
