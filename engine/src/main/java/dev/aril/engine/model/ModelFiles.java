@@ -253,7 +253,8 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
             @Nullable Calibrated calibration)
             throws IOException {
         try (Safetensors.Writer out =
-                new Safetensors.Writer(directory.resolve(WEIGHTS), plan(weights))) {
+                new Safetensors.Writer(
+                        directory.resolve(WEIGHTS), plan(weights.config(), weights.recipe()))) {
             out.write("embedding", weights::embedding);
             if (!weights.config().tiedEmbeddings()) {
                 out.write("head", weights::head);
@@ -333,9 +334,20 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
         }
     }
 
-    private static List<Planned> plan(WeightSource weights) {
-        ModelConfig c = weights.config();
-        Recipe recipe = weights.recipe();
+    /** What a model's weights take on disk, but for a header of some kilobytes. */
+    public static long bytes(ModelConfig config, Recipe recipe) {
+        long bytes = 0;
+        for (Planned tensor : plan(config, recipe)) {
+            long elements = 1;
+            for (long d : tensor.shape()) {
+                elements *= d;
+            }
+            bytes += elements * tensor.type().bytes();
+        }
+        return bytes;
+    }
+
+    private static List<Planned> plan(ModelConfig c, Recipe recipe) {
         List<Planned> plan = new ArrayList<>();
         plan.add(planned("embedding", Type.BF16, c.vocabulary(), c.hidden()));
         if (!c.tiedEmbeddings()) {
