@@ -20,6 +20,7 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /** Calibrates, quantizes, writes. */
@@ -115,7 +116,7 @@ public final class Importer {
                     "the model could not be written to "
                             + to.toAbsolutePath().getParent()
                             + ": "
-                            + e.getCause().getMessage()
+                            + Objects.requireNonNull(e.getCause()).getMessage()
                             + "; nothing of it is kept",
                     e);
         }
