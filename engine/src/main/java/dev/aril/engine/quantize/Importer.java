@@ -25,9 +25,6 @@ import java.util.stream.Stream;
 
 /** Calibrates, quantizes, writes. */
 public final class Importer {
-    /** A calibration reads so many ids unless less is asked for. */
-    public static final int MOST_TOKENS = 32_768;
-
     private static final String UNFINISHED = ".importing-";
 
     private Importer() {}
