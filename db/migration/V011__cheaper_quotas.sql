@@ -1,6 +1,6 @@
--- Less work for each request: a settlement whose reservation is there does not look for an earlier
--- one, and the windows of a minute are halves of a second, so that the last 60 seconds are at most 121
--- rows, of which the oldest is counted whole.
+-- Less work for each request: the windows of a minute are halves of a second, so that the last 60
+-- seconds are at most 121 rows, of which the oldest is counted whole.
+
 -- Where a moment is counted.
 create or replace function quota_window(metric text, at timestamptz) returns timestamptz
     language sql stable as $$
@@ -143,69 +143,6 @@ begin
         id, tenant_id, key_id, adapter, request_id, tokens, admitted_at, replica)
     values ((op ->> 'id')::uuid, tenant, of_key, of_adapter, op ->> 'request', held, at, replica);
     perform quota_move(tenant, of_key, of_adapter, at, 0, 0, held, 1, at);
-    return answer;
-end
-$$;
-
-create or replace function quota_settle(op jsonb, at timestamptz) returns quota_answer language plpgsql as $$
-declare
-    answer quota_answer;
-    tenant uuid := op ->> 'tenant';
-    held reservations;
-    admitted timestamptz;
-    request text := op ->> 'request';
-    prompted bigint := op ->> 'prompt';
-    cached_of_those bigint := op ->> 'cached';
-    completed bigint := op ->> 'completion';
-    ms bigint := op ->> 'ms';
-    known usage_events;
-    cost bigint;
-begin
-    delete from reservations where id = (op ->> 'id')::uuid and tenant_id = tenant
-    returning * into held;
-    admitted := coalesce(held.admitted_at, (op ->> 'admitted')::timestamptz, at);
-    -- What is held has not been settled: a reservation has one request, and ends with its event. Else
-    -- it is looked up, under the tenant's lock, so that one request has one event, whatever its moment
-    -- is said to be within a day.
-    if held.id is null then
-        select * into known from usage_events
-        where request_id = request and tenant_id = tenant
-          and admitted_at between admitted - interval '1 day' and admitted + interval '1 day';
-    end if;
-    if known.request_id is not null and known.finish_reason = 'lost' and op ->> 'reason' <> 'lost' then
-        -- The sweeper took this server for dead and wrote down its checkpoint: the rest is owed.
-        request := request || ':2';
-        admitted := known.admitted_at;
-        prompted := greatest(prompted - known.prompt_tokens, 0);
-        cached_of_those := least(cached_of_those, prompted);
-        completed := greatest(completed - known.completion_tokens, 0);
-        ms := greatest(ms - known.engine_ms, 0);
-    elsif known.request_id is not null then
-        admitted := known.admitted_at;
-    end if;
-    cost := usage_cost(
-        tenant, op ->> 'model', op ->> 'adapter', prompted, cached_of_those, completed, admitted);
-    insert into usage_events (
-        request_id, tenant_id, key_id, model, adapter, adapter_version, prompt_tokens,
-        cached_tokens, completion_tokens, finish_reason, admitted_at, started_at, scheduled_at,
-        first_token_at, finished_at, engine_ms, cost_picos)
-    values (
-        request, tenant, op ->> 'key', op ->> 'model', op ->> 'adapter', op ->> 'version',
-        prompted, cached_of_those, completed, op ->> 'reason', admitted,
-        (op ->> 'started')::timestamptz, (op ->> 'scheduled')::timestamptz,
-        (op ->> 'first')::timestamptz, (op ->> 'finished')::timestamptz, ms, cost)
-    on conflict (request_id, admitted_at) do nothing;
-    answer.outcome := case when found then 'recorded' else 'already' end;
-    if found then
-        perform usage_add(tenant, op ->> 'key', op ->> 'model', op ->> 'adapter', admitted,
-            prompted, cached_of_those, completed, ms, cost);
-        perform quota_move(tenant, op ->> 'key', op ->> 'adapter', admitted, prompted + completed,
-            1, -coalesce(held.tokens, 0), case when held.id is null then 0 else -1 end, at);
-    elsif held.id is not null then
-        perform quota_move(
-            tenant, held.key_id, held.adapter, held.admitted_at, 0, 0, -held.tokens, -1, at);
-    end if;
-    answer.admitted_at := admitted;
     return answer;
 end
 $$;
