@@ -101,7 +101,7 @@ __device__ __forceinline__ void outlier_operands(const uint4* from, uint32_t (&x
 }
 
 // The scales of a lane's two outputs, for sums of a regular group's operands in those units.
-__device__ __forceinline__ float2 output_scales(const void* record, int warp, int quad, float units) {
+__device__ __forceinline__ float2 output_scales(const void* record, int warp, int quad, float units = kUnits) {
     const __half2 both = reinterpret_cast<const __half2*>(static_cast<const char*>(record) + kOutputs * kGroup / 2)[warp * 8 + quad];
     const float2 wide = __half22float2(both);
     return make_float2(wide.x * units, wide.y * units);

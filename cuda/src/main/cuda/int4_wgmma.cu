@@ -96,7 +96,7 @@ template <int kTokens, int kStages, bool kEight>
 __device__ __forceinline__ void decode(const GemmArgs& a) {
     constexpr int kStageBytes = decode_stage(kTokens);
     constexpr int kQuads = kTokens / 8;   // float4 of a lane's part
-    constexpr int kUnits = kTokens / 4;   // a warp's float4 of a tile's parts, half of all: those that a block finishes
+    constexpr int kShares = kTokens / 4;  // a warp's float4 of a tile's parts, half of all: those that a block finishes
     extern __shared__ __align__(128) char memory[];
 
     let_next_begin();
@@ -117,8 +117,8 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
 
     char* stages = memory + here * kStages * kStageBytes;
     char* outliers = memory + 4 * kStages * kStageBytes;
-    char* parts = outliers + kOutlierBytes;  // [kRuns][kUnits][32 lanes] float4
-    const uint32_t barriers = shared_address(parts + kRuns * kUnits * 512);
+    char* parts = outliers + kOutlierBytes;  // [kRuns][kShares][32 lanes] float4
+    const uint32_t barriers = shared_address(parts + kRuns * kShares * 512);
     const uint32_t full = barriers + here * kStages * 16;
     const uint32_t empty = full + kStages * 8;
     const uint32_t outliersFull = barriers + kStages * 64;
@@ -135,7 +135,7 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
             barrier_init(outliersFull, 1);
             barrier_init(outliersEmpty, 4 * kWarpArrivals);
             barrier_init(partsFull, 1);
-            barrier_init(partsEmpty, 2 * kUnits);
+            barrier_init(partsEmpty, 2 * kShares);
         }
         barrier_init_done();
     }
@@ -227,10 +227,10 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
         // unit 4 j + w is warp w's part of tokens 8 j to 8 j + 7; the first half of them are the first block's
         const int mine = here * 4 + warp;
         const auto finish_tile = [&](int tile) {
-            if (mine >= kUnits) {
+            if (mine >= kShares) {
                 return;
             }
-            const int unit = rank * kUnits + mine;
+            const int unit = rank * kShares + mine;
             const int place = firstTile + tile * clusters;
             const Slice& slice = a.slices[slice_of(a, place)];
             const int output = (place - slice.firstTile) * kOutputs + unit % 4 * 16 + 2 * quad;
@@ -240,10 +240,10 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
             float4 half[2];
 #pragma unroll
             for (int h = 0; h < 2; h++) {
-                half[h] = from[4 * h * kUnits * 32];
+                half[h] = from[4 * h * kShares * 32];
 #pragma unroll
                 for (int r = 1; r < 4; r++) {
-                    const float4 p = from[(4 * h + r) * kUnits * 32];
+                    const float4 p = from[(4 * h + r) * kShares * 32];
                     half[h] = make_float4(half[h].x + p.x, half[h].y + p.y, half[h].z + p.z, half[h].w + p.w);
                 }
             }
@@ -279,7 +279,7 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
                             operands(from[0], from[32], x);
                             float c[kTokens / 2];
                             multiply<kTokens>(c, x, stage);
-                            rescale<kTokens>(part, c, stage, output_scales(record, warp, quad, kUnits));
+                            rescale<kTokens>(part, c, stage, output_scales(record, warp, quad));
                         }
                     } else {
                         barrier_wait(outliersFull, tile & 1);
@@ -307,13 +307,13 @@ __device__ __forceinline__ void decode(const GemmArgs& a) {
                 barrier_wait(partsEmpty, tile - 1 & 1);
             }
             if (mine == 0 && lane == 0) {
-                barrier_expect(partsFull, kRuns * kUnits * 512);
+                barrier_expect(partsFull, kRuns * kShares * 512);
             }
 #pragma unroll
             for (int j = 0; j < kQuads; j++) {
                 const int unit = 4 * j + warp;
-                const int block = unit / kUnits;
-                const uint32_t to = shared_address(parts) + ((run * kUnits + unit % kUnits) * 32 + lane) * 16;
+                const int block = unit / kShares;
+                const uint32_t to = shared_address(parts) + ((run * kShares + unit % kShares) * 32 + lane) * 16;
                 store_async(in_block(to, block), part + 4 * j, in_block(partsFull, block));
             }
         }

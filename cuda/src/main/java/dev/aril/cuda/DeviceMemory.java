@@ -27,9 +27,12 @@ public final class DeviceMemory implements AutoCloseable {
         }
     }
 
+    /** An allocation of its own. */
+    private record Piece(Base base, long bytes) {}
+
     private final boolean separate = Boolean.getBoolean(SEPARATE);
     private final Base base = new Base();
-    private final Map<Long, Base> pieces = new HashMap<>();
+    private final Map<Long, Piece> pieces = new HashMap<>();
     private final long capacity;
     private long used;
 
@@ -71,9 +74,12 @@ public final class DeviceMemory implements AutoCloseable {
             throw new IllegalArgumentException("bytes must not be negative: " + bytes);
         }
         if (separate) {
+            if (used + bytes > capacity) {
+                throw new OutOfDeviceMemory(bytes, used, capacity);
+            }
             Base piece = new Base();
             take(piece, Math.max(1, bytes));
-            pieces.put(piece.address(), piece);
+            pieces.put(piece.address(), new Piece(piece, bytes));
             used += bytes;
             return piece.address();
         }
@@ -96,9 +102,10 @@ public final class DeviceMemory implements AutoCloseable {
 
     /** Gives a piece back. */
     public synchronized void free(long address) {
-        Base piece = pieces.remove(address);
+        Piece piece = pieces.remove(address);
         if (piece != null) {
-            give(piece);
+            give(piece.base());
+            used -= piece.bytes();
             return;
         }
         Long length = taken.remove(address);
@@ -134,7 +141,7 @@ public final class DeviceMemory implements AutoCloseable {
 
     @Override
     public synchronized void close() {
-        pieces.values().forEach(DeviceMemory::give);
+        pieces.values().forEach(piece -> give(piece.base()));
         if (!separate) {
             give(base);
         }

@@ -15,16 +15,34 @@ public final class ModelImport {
         return recipe.equals("w4a4") ? directory : directory + "-" + recipe;
     }
 
+    /** As the other, with lines alone. */
+    public static void run(
+            Path checkpoint,
+            Path calibration,
+            String recipe,
+            Path target,
+            Consumer<String> progress)
+            throws IOException {
+        run(
+                checkpoint,
+                calibration,
+                recipe,
+                target,
+                Importer.MOST_TOKENS,
+                Progress.lines(progress));
+    }
+
     /**
      * Imports, unless the target is there already. The result is written beside the target and
-     * renamed when it is whole, so that an interrupted import leaves no half of a model.
+     * renamed when it is whole, so that an interrupted import leaves no half of a model; what a
+     * killed one left is removed by the next.
      *
      * @param checkpoint a Hugging Face model directory
-     * @param calibration a UTF-8 text like those the model will read; the {@code w4a4} recipe
-     *     measures its channels on it
-     * @param recipe {@code w4a4} or {@code bf16}
-     * @param progress gets lines for people
-     * @throws IOException if a file cannot be read or written
+     * @param calibration a UTF-8 text like those the model will read; recipes but {@code bf16} are
+     *     fitted to it
+     * @param recipe {@code w4a4}, {@code w4a8}, {@code atom} or {@code bf16}
+     * @param tokens of the calibration text that are read, at most
+     * @throws IOException if a file cannot be read or written; what was written is gone
      * @throws IllegalArgumentException if the recipe is unknown
      * @throws dev.aril.engine.UnsupportedCheckpoint if the checkpoint is damaged or of another
      *     architecture
@@ -34,8 +52,9 @@ public final class ModelImport {
             Path calibration,
             String recipe,
             Path target,
-            Consumer<String> progress)
+            int tokens,
+            Progress progress)
             throws IOException {
-        Importer.run(checkpoint, calibration, recipe, target, progress);
+        Importer.run(checkpoint, calibration, recipe, target, tokens, progress);
     }
 }

@@ -44,7 +44,6 @@ final class CudaExperts implements AutoCloseable {
      * @param pairs there is room for
      */
     private record Lists(
-            int experts,
             int pairs,
             long chosen,
             long shares,
@@ -60,7 +59,6 @@ final class CudaExperts implements AutoCloseable {
             long rows = starts + align(4L * experts + 4);
             long tileCount = rows + 3 * list;
             return new Lists(
-                    experts,
                     pairs,
                     base,
                     base + list,
@@ -87,6 +85,13 @@ final class CudaExperts implements AutoCloseable {
 
     /** Of the last mixture. */
     private Lists lists = Lists.at(0, 0, 0);
+
+    private int experts;
+
+    /** There is room for: recorded launches keep their places until it grows. */
+    private int mostExperts;
+
+    private int mostPairs;
 
     /**
      * @param arguments what launches are made with
@@ -138,18 +143,22 @@ final class CudaExperts implements AutoCloseable {
      * @param head the struct StepHead
      * @param count rows, at most
      */
-    Pairs choose(long head, int count, DeviceActivation in, DeviceExperts experts) {
-        int most = count * experts.perRow();
-        int all = experts.count();
-        lists = Lists.at(room.applyAsLong(Lists.bytes(all, most)), all, most);
+    Pairs choose(long head, int count, DeviceActivation in, DeviceExperts mixture) {
+        int most = count * mixture.perRow();
+        int all = mixture.count();
+        this.experts = all;
+        mostExperts = Math.max(mostExperts, all);
+        mostPairs = Math.max(mostPairs, most);
+        long base = room.applyAsLong(Lists.bytes(mostExperts, mostPairs));
+        lists = Lists.at(base, mostExperts, mostPairs);
         arguments.begin().put(head);
         input.accept(in);
         arguments
-                .put(experts.router().weights())
+                .put(mixture.router().weights())
                 .put(lists.chosen())
                 .put(lists.shares())
                 .put(all)
-                .put(experts.perRow());
+                .put(mixture.perRow());
         stream.launch(route, count, 1, 1, 256, 4 * all, arguments);
         // as wide as an expert's share of the rows
         int tokens = CudaPrograms.TOKENS[CudaPrograms.tile((most + all - 1) / all)];
@@ -165,7 +174,7 @@ final class CudaExperts implements AutoCloseable {
                 .put(lists.tiles())
                 .put(lists.tileCount())
                 .put(all)
-                .put(experts.perRow())
+                .put(mixture.perRow())
                 .put(tokens)
                 .put(0);
         stream.launch(group, 1, 1, 1, 1024, sharedBytes(all), arguments);
@@ -179,7 +188,7 @@ final class CudaExperts implements AutoCloseable {
      * @param outputs [pairs, columns] floats
      * @param hidden [rows, columns] floats
      */
-    void add(long head, int count, DeviceExperts experts, long outputs, long hidden, int columns) {
+    void add(long head, int count, DeviceExperts mixture, long outputs, long hidden, int columns) {
         arguments
                 .begin()
                 .put(head)
@@ -188,7 +197,7 @@ final class CudaExperts implements AutoCloseable {
                 .put(lists.shares())
                 .put(hidden)
                 .put(columns)
-                .put(experts.perRow());
+                .put(mixture.perRow());
         stream.launch(add, (columns + 511) / 512, count, 1, 128, 0, arguments);
     }
 
@@ -201,9 +210,9 @@ final class CudaExperts implements AutoCloseable {
         stream.copyOut(buffer, lists.starts(), bytes);
         stream.synchronize();
         ByteBuffer from = buffer.bytes();
-        int[] starts = new int[lists.experts() + 1];
+        int[] starts = new int[experts + 1];
         from.asIntBuffer().get(0, starts);
-        int pairs = starts[lists.experts()];
+        int pairs = starts[experts];
         int[] rows = new int[pairs];
         float[] weights = new float[pairs];
         int at = Math.toIntExact(lists.rows() - lists.starts());

@@ -219,6 +219,20 @@ public final class CudaKernels implements Kernels {
                 : Optional.of("this build has no GPU kernels; nvcc was missing when it was made");
     }
 
+    /**
+     * Bytes of the device's memory that nobody has taken, other processes included.
+     *
+     * @throws IllegalStateException if there is no usable device, with the reason
+     */
+    public static long unusedBytes() {
+        if (!(CudaDevice.first() instanceof CudaDevice.Usable device)) {
+            throw new IllegalStateException("no GPU to run on: " + unusable().orElse("none"));
+        }
+        try (CudaContext context = CudaContext.open(device)) {
+            return context.freeBytes();
+        }
+    }
+
     @Override
     public String device() {
         CudaDevice.Usable device = context.device();

@@ -7,7 +7,7 @@ package dev.aril.engine.kernels;
  *
  * <p>Not thread safe: one thread drives it.
  */
-public sealed interface Matrices extends AutoCloseable permits CpuMatrices {
+public sealed interface Matrices extends AutoCloseable permits CpuMatrices, CudaMatrices {
     /** Floats on the device, row-major. */
     interface Buffer {
         int rows();

@@ -4,7 +4,7 @@ import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelFiles;
-import dev.aril.engine.quantize.Importer;
+import dev.aril.engine.quantize.TokenWindows;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,7 +29,7 @@ public record Perplexity(double value, int tokens) {
         int characters = Math.min(CHARACTERS, text.codePointCount(0, text.length()));
         String head = text.substring(0, text.offsetByCodePoints(0, characters));
         int[] ids = tokenizer.encode(head);
-        return Importer.cut(
+        return TokenWindows.cut(
                 Arrays.copyOf(ids, Math.min(ids.length, TOKENS)), bos, contextLength - 1);
     }
 

@@ -76,7 +76,8 @@ public record AblationRecipe(String label, Recipe recipe, Rounding rounding) {
             return checkpoint;
         }
         ModelConfig config = checkpoint.config();
-        List<int[]> windows = Importer.windows(directory, config, Files.readAllBytes(text));
+        List<int[]> windows =
+                TokenWindows.of(directory, config, Files.readAllBytes(text), Importer.MOST_TOKENS);
         return new QuantizedWeights(
                 checkpoint, recipe, rounding, windows, kernels, matrices, progress);
     }

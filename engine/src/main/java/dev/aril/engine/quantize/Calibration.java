@@ -40,19 +40,32 @@ final class Calibration {
         for (int w = 0; w < hidden.length; w++) {
             hidden[w] = new float[windows.get(w).length * config.hidden()];
         }
-        embed(weights.embedding());
+        embed(weights);
     }
 
-    private void embed(short[] table) {
-        int width = config.hidden();
-        for (int w = 0; w < hidden.length; w++) {
-            int[] ids = windows.get(w);
-            for (int t = 0; t < ids.length; t++) {
-                for (int c = 0; c < width; c++) {
-                    hidden[w][t * width + c] =
-                            Float.intBitsToFloat(table[ids[t] * width + c] << 16);
+    /** The embedding goes by in pieces; what of it the ids ask for is copied. */
+    private void embed(WeightSource weights) {
+        long[] at = {0};
+        weights.embedding(piece -> {
+            for (int w = 0; w < hidden.length; w++) {
+                int[] ids = windows.get(w);
+                for (int t = 0; t < ids.length; t++) {
+                    copy(piece, at[0], ids[t], hidden[w], t);
                 }
             }
+            at[0] += piece.length;
+        });
+    }
+
+    /** What a piece that begins at a value of the table has of an id's row. */
+    private void copy(short[] piece, long begin, int id, float[] to, int row) {
+        int width = config.hidden();
+        long first = (long) id * width;
+        int from = (int) Math.clamp(begin - first, 0, width);
+        int end = (int) Math.clamp(begin + piece.length - first, 0, width);
+        for (int c = from; c < end; c++) {
+            int bits = piece[(int) (first + c - begin)];
+            to[row * width + c] = Float.intBitsToFloat(bits << 16);
         }
     }
 

@@ -1,17 +1,14 @@
 package dev.aril.engine.quantize;
 
+import dev.aril.engine.Progress;
 import dev.aril.engine.UnsupportedCheckpoint;
-import dev.aril.engine.kernels.CpuKernels;
-import dev.aril.engine.kernels.CpuMatrices;
-import dev.aril.engine.kernels.Kernels;
-import dev.aril.engine.kernels.Matrices;
 import dev.aril.engine.model.Checkpoint;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
 import dev.aril.engine.model.Recipe;
-import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -21,18 +18,14 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.function.Consumer;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Calibrates, quantizes, writes. */
 public final class Importer {
-    /** Calibration reads at most this many ids. */
-    private static final int MAX_CALIBRATION_TOKENS = 32_768;
+    /** A calibration reads so many ids unless less is asked for. */
+    public static final int MOST_TOKENS = 32_768;
 
     private static final String UNFINISHED = ".importing-";
 
@@ -44,7 +37,8 @@ public final class Importer {
             Path calibration,
             String recipeName,
             Path target,
-            Consumer<String> progress)
+            int tokens,
+            Progress progress)
             throws IOException {
         Recipe recipe = Recipe.named(recipeName);
         boolean again = Files.exists(target);
@@ -52,7 +46,7 @@ public final class Importer {
             return;
         }
         if (again) {
-            progress.accept(target.getFileName() + " has an older format and is imported again");
+            progress.line(target.getFileName() + " has an older format and is imported again");
         }
         Path parent = target.toAbsolutePath().resolveSibling(".").normalize();
         Files.createDirectories(parent);
@@ -60,33 +54,10 @@ public final class Importer {
         Path unfinished = Files.createTempDirectory(parent, target.getFileName() + UNFINISHED);
         try (Checkpoint source = Checkpoint.open(checkpoint)) {
             check(source.config(), recipe);
+            needRoom(parent, ModelFiles.bytes(source.config(), recipe));
             String name = String.valueOf(checkpoint.toAbsolutePath().normalize().getFileName());
-            progress.accept("importing " + name + " by the recipe " + recipe.name());
-            long now = Instant.now().getEpochSecond();
-            if (recipe.quantized()) {
-                byte[] text = Files.readAllBytes(calibration);
-                List<int[]> windows = windows(checkpoint, source.config(), text);
-                int tokens = windows.stream().mapToInt(w -> w.length).sum();
-                try (Kernels kernels = new CpuKernels(0);
-                        Matrices matrices = new CpuMatrices(0)) {
-                    ModelFiles.write(
-                            unfinished,
-                            name,
-                            now,
-                            checkpoint,
-                            new QuantizedWeights(
-                                    source,
-                                    recipe,
-                                    Rounding.of(recipe.name()),
-                                    windows,
-                                    kernels,
-                                    matrices,
-                                    share -> progress.accept("quantized: " + share)),
-                            new Calibrated(sha256(text), tokens));
-                }
-            } else {
-                ModelFiles.write(unfinished, name, now, checkpoint, source, null);
-            }
+            progress.line("importing " + name + " by the recipe " + recipe.name());
+            write(unfinished, checkpoint, source, calibration, recipe, tokens, progress);
             if (again) {
                 // what is left of it goes with the next import, should this one end here
                 Path old = parent.resolve(target.getFileName() + UNFINISHED + "outdated");
@@ -99,9 +70,69 @@ public final class Importer {
             try (FileChannel folder = FileChannel.open(parent, StandardOpenOption.READ)) {
                 folder.force(true);
             }
-            progress.accept("imported " + name + " as " + target.getFileName());
+            progress.line("imported " + name + " as " + target.getFileName());
         } finally {
             delete(unfinished);
+        }
+    }
+
+    private static void write(
+            Path to,
+            Path checkpoint,
+            Checkpoint source,
+            Path calibration,
+            Recipe recipe,
+            int tokens,
+            Progress progress)
+            throws IOException {
+        String name = String.valueOf(checkpoint.toAbsolutePath().normalize().getFileName());
+        long now = Instant.now().getEpochSecond();
+        try {
+            if (!recipe.quantized()) {
+                ModelFiles.write(to, name, now, checkpoint, source, null);
+                return;
+            }
+            byte[] text = Files.readAllBytes(calibration);
+            List<int[]> windows = TokenWindows.of(checkpoint, source.config(), text, tokens);
+            int read = windows.stream().mapToInt(w -> w.length).sum();
+            try (Workbench bench = Workbench.open(null, source.config(), recipe)) {
+                progress.line("calibrating on " + read + " tokens, " + bench.kernels().device());
+                QuantizedWeights weights =
+                        new QuantizedWeights(
+                                source,
+                                recipe,
+                                Rounding.of(recipe.name()),
+                                windows,
+                                bench.kernels(),
+                                bench.matrices(),
+                                share -> progress.share("quantizing", share));
+                Calibrated what = new Calibrated(sha256(text), read);
+                ModelFiles.write(to, name, now, checkpoint, weights, what);
+            }
+        } catch (UncheckedIOException e) {
+            // of what was being written; the checkpoint is mapped
+            throw new IOException(
+                    "the model could not be written to "
+                            + to.toAbsolutePath().getParent()
+                            + ": "
+                            + e.getCause().getMessage()
+                            + "; nothing of it is kept",
+                    e);
+        }
+    }
+
+    /** Told before hours of work, where the file system knows. */
+    private static void needRoom(Path folder, long bytes) throws IOException {
+        long free = Files.getFileStore(folder).getUsableSpace();
+        if (free < bytes) {
+            throw new IOException(
+                    "the model takes "
+                            + bytes
+                            + " bytes and "
+                            + folder
+                            + " has "
+                            + free
+                            + " left: free some, or set ARIL_DATA to another disk");
         }
     }
 
@@ -128,37 +159,6 @@ public final class Importer {
             throw new UnsupportedCheckpoint(
                     field + " must be a multiple of " + unit + ", not " + value);
         }
-    }
-
-    /** A calibration text's first ids, in windows. */
-    static List<int[]> windows(Path checkpoint, ModelConfig config, byte[] text)
-            throws IOException {
-        int[] ids;
-        try (Tokenizer tokenizer = Tokenizer.open(checkpoint)) {
-            ids = tokenizer.encode(new String(text, java.nio.charset.StandardCharsets.UTF_8));
-        }
-        ids = Arrays.copyOf(ids, Math.min(ids.length, MAX_CALIBRATION_TOKENS));
-        return cut(ids, config.bosId(), Math.min(config.contextLength(), 2048) - 1);
-    }
-
-    /**
-     * Consecutive windows of at most length ids, the begin-of-sequence id before each.
-     *
-     * @param bos -1 if nothing begins a sequence
-     */
-    public static List<int[]> cut(int[] ids, int bos, int length) {
-        List<int[]> windows = new ArrayList<>();
-        for (int from = 0; from < ids.length; from += length) {
-            int to = Math.min(ids.length, from + length);
-            if (to - from >= 64) {
-                int[] own = Arrays.copyOfRange(ids, from, to);
-                windows.add(
-                        bos < 0
-                                ? own
-                                : IntStream.concat(IntStream.of(bos), IntStream.of(own)).toArray());
-            }
-        }
-        return windows;
     }
 
     private static String sha256(byte[] text) {

@@ -9,114 +9,154 @@ import dev.aril.engine.kernels.Matrices.Buffer;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What every implementation of {@link Matrices} does. */
+/** What every implementation of {@link Matrices} must do, told by sums in double precision. */
 abstract class MatricesContract {
-    private final Random random = new Random(3);
-    private Matrices matrices = new CpuMatrices(1);
+    private final Matrices matrices = matrices();
+    private final Random random = new Random(5);
 
+    /** The implementation to test. */
     abstract Matrices matrices();
-
-    @BeforeEach
-    void open() {
-        matrices.close();
-        matrices = matrices();
-    }
 
     @AfterEach
     void close() {
         matrices.close();
     }
 
-    private float[] normal(int count) {
-        float[] x = new float[count];
-        for (int i = 0; i < count; i++) {
+    private float[] normal(int size) {
+        float[] x = new float[size];
+        for (int i = 0; i < size; i++) {
             x[i] = (float) random.nextGaussian();
         }
         return x;
     }
 
-    /** Parts of larger buffers, at and beside the edges of tiles, with every kind of factor. */
+    /** A rectangle of a larger buffer whose other values are NaN, so that reading them shows. */
+    private Block inside(int rows, int columns, int row, int column, float[] values) {
+        Buffer buffer = matrices.allocate(rows + row + 3, columns + column + 5);
+        float[] nan = new float[buffer.rows() * buffer.columns()];
+        Arrays.fill(nan, Float.NaN);
+        matrices.write(buffer.all(), nan);
+        Block block = buffer.block(row, column, rows, columns);
+        matrices.write(block, values);
+        return block;
+    }
+
+    private void assertNanOutside(Block block) {
+        Buffer buffer = block.buffer();
+        float[] all = matrices.read(buffer.all());
+        for (int i = 0; i < all.length; i++) {
+            int r = i / buffer.columns() - block.row();
+            int c = i % buffer.columns() - block.column();
+            boolean within = r >= 0 && r < block.rows() && c >= 0 && c < block.columns();
+            assertThat(Float.isNaN(all[i])).as("row %s, column %s", r, c).isEqualTo(!within);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 1, true, 1, 1",
-        "3, 5, 7, false, 0, 1",
-        "4, 64, 256, true, 1, -1",
-        "130, 70, 300, true, 0, -1",
-        "129, 257, 33, false, 1, 1",
-        "128, 128, 513, true, 0.5, 2",
-        "260, 131, 128, false, 0, 1"
+        // m, n, k, first column of each
+        "1, 1, 1, 0",
+        "3, 5, 7, 1",
+        "128, 128, 16, 0",
+        "129, 127, 17, 0",
+        "64, 300, 33, 4",
+        "200, 132, 260, 8",
+        "131, 259, 515, 3",
+        "384, 384, 64, 0",
+        "2, 640, 300, 2"
     })
-    void productsOfParts(int m, int n, int k, boolean transposed, float keep, float scale) {
-        Buffer a = matrices.allocate(3 + (transposed ? k : m), 2 + (transposed ? m : k));
-        Buffer b = matrices.allocate(k + 1, n + 5);
-        Buffer c = matrices.allocate(m + 2, n + 3);
-        float[] av = normal(a.rows() * a.columns());
-        float[] bv = normal(b.rows() * b.columns());
-        float[] cv = normal(c.rows() * c.columns());
-        if (keep == 0) {
-            Arrays.fill(cv, Float.NaN); // whatever was there
-        }
-        matrices.write(a.all(), av);
-        matrices.write(b.all(), bv);
-        matrices.write(c.all(), cv);
-        Block part = c.block(1, 2, m, n);
-        matrices.multiply(
-                part,
-                keep,
-                scale,
-                a.block(2, 1, transposed ? k : m, transposed ? m : k),
-                transposed,
-                b.block(1, 4, k, n));
-        float[] all = matrices.read(c.all());
-        for (int i = 0; i < c.rows(); i++) {
-            for (int j = 0; j < c.columns(); j++) {
-                int at = i * c.columns() + j;
-                if (i < 1 || i >= m + 1 || j < 2 || j >= n + 2) {
-                    assertThat(Float.floatToIntBits(all[at]))
-                            .isEqualTo(Float.floatToIntBits(cv[at]));
-                    continue;
+    void productsOfRectangles(int m, int n, int k, int column) {
+        for (boolean transposed : new boolean[] {false, true}) {
+            for (float keep : new float[] {0, 1, 0.5f}) {
+                float[] a = normal(m * k);
+                float[] b = normal(k * n);
+                float[] c = normal(m * n);
+                Block left = inside(transposed ? k : m, transposed ? m : k, 2, column, a);
+                Block right = inside(k, n, 1, column, b);
+                Block to = inside(m, n, 3, column, c);
+                matrices.multiply(to, keep, -0.75f, left, transposed, right);
+                assertNanOutside(to);
+                float[] actual = matrices.read(to);
+                for (int i = 0; i < m; i++) {
+                    for (int j = 0; j < n; j++) {
+                        double sum = 0;
+                        double magnitude = Math.abs(c[i * n + j]);
+                        for (int d = 0; d < k; d++) {
+                            double x =
+                                    (double) (transposed ? a[d * m + i] : a[i * k + d])
+                                            * b[d * n + j];
+                            sum += x;
+                            magnitude += Math.abs(x);
+                        }
+                        assertThat((double) actual[i * n + j])
+                                .isCloseTo(
+                                        (double) keep * c[i * n + j] - 0.75 * sum,
+                                        within((k + 4) * 0x1p-23 * magnitude));
+                    }
                 }
-                double sum = 0;
-                for (int d = 0; d < k; d++) {
-                    int row = 2 + (transposed ? d : i - 1);
-                    int column = 1 + (transposed ? i - 1 : d);
-                    sum +=
-                            (double) av[row * a.columns() + column]
-                                    * bv[(1 + d) * b.columns() + 4 + j - 2];
+                for (Block block : new Block[] {left, right, to}) {
+                    matrices.free(block.buffer());
                 }
-                double expected = (keep == 0 ? 0 : keep * cv[at]) + scale * sum;
-                assertThat((double) all[at]).isCloseTo(expected, within(1e-4 * (1 + Math.sqrt(k))));
             }
         }
-        assertThat(matrices.read(part)).hasSize(m * n).contains(all[c.columns() + 2]);
+    }
+
+    /** A product whose old value is not wanted overwrites even what is not a number. */
+    @Test
+    void whatIsNotKeptMayBeAnything() {
+        Buffer a = matrices.allocate(2, 3);
+        Buffer b = matrices.allocate(3, 4);
+        Buffer c = matrices.allocate(2, 4);
+        matrices.write(a.all(), new float[] {1, 2, 3, 4, 5, 6});
+        matrices.write(b.all(), new float[] {1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 1});
+        float[] nan = new float[8];
+        Arrays.fill(nan, Float.NaN);
+        matrices.write(c.all(), nan);
+        matrices.multiply(c.all(), 0, 1, a.all(), false, b.all());
+        assertThat(matrices.read(c.all())).containsExactly(1, 2, 3, 6, 4, 5, 6, 15);
     }
 
     @Test
-    void partsAreWrittenReadAndCleared() {
-        Buffer a = matrices.allocate(5, 7);
-        assertThat(matrices.read(a.all())).hasSize(35).containsOnly(0f);
-        float[] x = normal(6);
-        matrices.write(a.block(1, 2, 2, 3), x);
-        assertThat(matrices.read(a.block(1, 2, 2, 3))).isEqualTo(x);
-        assertThat(matrices.read(a.block(2, 1, 1, 4))).isEqualTo(new float[] {0, x[3], x[4], x[5]});
-        matrices.clear(a.block(2, 0, 1, 7));
-        assertThat(matrices.read(a.block(1, 2, 2, 3)))
-                .isEqualTo(new float[] {x[0], x[1], x[2], 0, 0, 0});
-        matrices.free(a);
+    void buffersBeginAsZerosAndAreClearedInPart() {
+        Buffer buffer = matrices.allocate(70, 9);
+        assertThat(matrices.read(buffer.all())).containsOnly(0);
+        float[] values = normal(70 * 9);
+        matrices.write(buffer.all(), values);
+        assertThat(matrices.read(buffer.all())).isEqualTo(values);
+        matrices.clear(buffer.block(1, 2, 67, 5));
+        float[] expected = values.clone();
+        for (int r = 1; r < 68; r++) {
+            Arrays.fill(expected, r * 9 + 2, r * 9 + 7, 0f);
+        }
+        assertThat(matrices.read(buffer.all())).isEqualTo(expected);
+        assertThat(matrices.read(buffer.block(69, 8, 1, 1))[0]).isEqualTo(values[70 * 9 - 1]);
+    }
+
+    /** The same product twice, and beside more columns: the same bits. */
+    @Test
+    void sumsHaveOneOrder() {
+        float[] x = normal(300 * 200);
+        Buffer a = matrices.allocate(300, 200);
+        matrices.write(a.all(), x);
+        Buffer all = matrices.allocate(200, 200);
+        Buffer some = matrices.allocate(64, 200);
+        matrices.multiply(all.all(), 0, 1, a.all(), true, a.all());
+        matrices.multiply(some.all(), 0, 1, a.block(0, 0, 300, 64), true, a.all());
+        assertThat(matrices.read(some.all())).isEqualTo(matrices.read(all.block(0, 0, 64, 200)));
     }
 
     @Test
     void shapesThatDoNotFitAreRefused() {
-        Buffer a = matrices.allocate(2, 3);
-        Buffer b = matrices.allocate(3, 4);
-        Buffer c = matrices.allocate(2, 4);
-        assertThatThrownBy(() -> matrices.multiply(c.all(), 0, 1, a.all(), true, b.all()))
-                .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> a.block(1, 0, 2, 3)).isInstanceOf(IllegalArgumentException.class);
+        Buffer a = matrices.allocate(4, 6);
+        assertThatThrownBy(() -> matrices.multiply(a.all(), 0, 1, a.all(), false, a.all()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("shapes");
+        assertThatThrownBy(() -> a.block(1, 1, 4, 1))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("4 by 1 at 1, 1 of 4 by 6");
     }
 }

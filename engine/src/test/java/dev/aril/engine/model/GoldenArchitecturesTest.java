@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.aril.engine.kernels.CpuKernels;
+import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.measure.Scorer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -19,6 +20,11 @@ class GoldenArchitecturesTest {
     private static final double CLOSE = 0.002;
 
     @TempDir Path temp;
+
+    /** What computes. */
+    Kernels kernels() {
+        return new CpuKernels(0);
+    }
 
     static Stream<String> names() throws IOException {
         return GoldenFixtures.names();
@@ -45,7 +51,7 @@ class GoldenArchitecturesTest {
         JsonNode sequences = GoldenFixtures.golden(name).path("sequences");
         assertThat(sequences.size()).isEqualTo(2);
         try (Checkpoint checkpoint = Checkpoint.open(folder);
-                CpuKernels kernels = new CpuKernels(0)) {
+                Kernels kernels = kernels()) {
             Scorer scorer = new Scorer(new Forward(checkpoint, kernels, Scorer.CHUNK, 0));
             for (JsonNode sequence : sequences) {
                 check(sequence, scorer, checkpoint.config().vocabulary());
