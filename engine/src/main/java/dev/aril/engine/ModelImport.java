@@ -7,6 +7,9 @@ import java.util.function.Consumer;
 
 /** A Hugging Face checkpoint becomes an Aril model. */
 public final class ModelImport {
+    /** A calibration reads so many tokens, unless other is asked for. */
+    public static final int CALIBRATION_TOKENS = 32_768;
+
     private ModelImport() {}
 
     /** What an import is called: its checkpoint's directory, and the recipe unless it is w4a4. */
@@ -23,13 +26,7 @@ public final class ModelImport {
             Path target,
             Consumer<String> progress)
             throws IOException {
-        run(
-                checkpoint,
-                calibration,
-                recipe,
-                target,
-                Importer.MOST_TOKENS,
-                Progress.lines(progress));
+        run(checkpoint, calibration, recipe, target, CALIBRATION_TOKENS, Progress.lines(progress));
     }
 
     /**

@@ -29,6 +29,33 @@ record Installation(Path home, Path data) {
         return home.resolve("models").resolve(DEMONSTRATION);
     }
 
+    /**
+     * A Hugging Face model's directory, or the name of one under {@code models/} of the
+     * installation or the data folder.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    Path checkpoint(String directoryOrName) {
+        List<Path> places =
+                List.of(
+                        Path.of(directoryOrName),
+                        home.resolve("models").resolve(directoryOrName),
+                        data.resolve("models").resolve(directoryOrName));
+        for (Path place : places) {
+            if (Files.exists(place.resolve("config.json"))
+                    && !Files.exists(place.resolve("aril.json"))) {
+                return place;
+            }
+        }
+        throw new IllegalArgumentException(
+                "there is no Hugging Face model \""
+                        + directoryOrName
+                        + "\": no config.json in it as a directory, nor in "
+                        + places.get(1)
+                        + ", nor in "
+                        + places.get(2));
+    }
+
     Path calibration() {
         return checkpoint().resolve("text/calibration.txt");
     }
@@ -50,9 +77,15 @@ record Installation(Path home, Path data) {
             return directory;
         }
         Path named = data.resolve("models").resolve(nameOrDirectory);
-        for (String recipe : List.of("w4a4", "bf16")) {
+        for (String recipe : List.of("w4a4", "w4a8", "atom", "bf16")) {
             if (nameOrDirectory.equals(ModelImport.name(checkpoint(), recipe))) {
-                ModelImport.run(checkpoint(), calibration(), recipe, named, System.err::println);
+                ModelImport.run(
+                        checkpoint(),
+                        calibration(),
+                        recipe,
+                        named,
+                        ModelImport.CALIBRATION_TOKENS,
+                        ProgressBar.onError());
             }
         }
         if (!Files.exists(named.resolve("aril.json"))) {

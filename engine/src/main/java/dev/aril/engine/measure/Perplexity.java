@@ -1,17 +1,13 @@
 package dev.aril.engine.measure;
 
-import dev.aril.engine.kernels.CpuKernels;
-import dev.aril.engine.kernels.Kernels;
+import dev.aril.engine.kernels.Kernels.Adapter;
 import dev.aril.engine.model.Forward;
-import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.quantize.TokenWindows;
 import dev.aril.engine.text.Tokenizer;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.BiConsumer;
+import java.util.function.DoubleConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Perplexity of a text: its first 480,000 characters encoded without special tokens, the first
@@ -34,25 +30,15 @@ public record Perplexity(double value, int tokens) {
     }
 
     /**
-     * @param model an Aril model's directory
-     * @param text UTF-8
-     * @param progress called with the windows done and their number
+     * @param adapter null for the model alone
+     * @param progress gets the share that is scored
      */
-    public static Perplexity of(Path model, Path text, BiConsumer<Integer, Integer> progress)
-            throws IOException {
-        try (ModelFiles files = ModelFiles.open(model);
-                Tokenizer tokenizer = Tokenizer.open(model);
-                Kernels kernels = new CpuKernels(0)) {
-            Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
-            return of(forward, tokenizer, Files.readString(text), progress);
-        }
-    }
-
-    public static Perplexity of(
+    static Perplexity of(
             Forward forward,
+            @Nullable Adapter adapter,
             Tokenizer tokenizer,
             String text,
-            BiConsumer<Integer, Integer> progress) {
+            DoubleConsumer progress) {
         Scorer scorer = new Scorer(forward);
         List<int[]> windows =
                 windows(
@@ -66,11 +52,11 @@ public record Perplexity(double value, int tokens) {
         double sum = 0;
         int tokens = 0;
         for (int w = 0; w < windows.size(); w++) {
-            for (double logProbability : scorer.score(windows.get(w), null)) {
+            for (double logProbability : scorer.score(windows.get(w), adapter)) {
                 sum -= logProbability;
                 tokens++;
             }
-            progress.accept(w + 1, windows.size());
+            progress.accept((w + 1.0) / windows.size());
         }
         return new Perplexity(Math.exp(sum / tokens), tokens);
     }

@@ -25,6 +25,15 @@ public final class Scorer {
         Arrays.setAll(blocks, i -> i);
     }
 
+    /** What begins a sequence; -1 if nothing does. */
+    int bosId() {
+        return forward.config().bosId();
+    }
+
+    int contextLength() {
+        return forward.config().contextLength();
+    }
+
     /** What is wanted of a row's logits. */
     public interface LogitsReader {
         /**

@@ -27,6 +27,22 @@ enum Shape {
                     false,
                     128000,
                     Set.of(128001))),
+    LLAMA_3_2_1B(
+            "llama-3.2-1b",
+            new ModelConfig(
+                    2048,
+                    8192,
+                    16,
+                    32,
+                    8,
+                    64,
+                    128256,
+                    131072,
+                    500_000,
+                    1e-5f,
+                    true,
+                    128000,
+                    Set.of(128001))),
     NOVELLA_11M(
             "novella-11m",
             new ModelConfig(384, 1024, 6, 6, 2, 64, 4096, 1024, 10_000, 1e-5f, true, 1, Set.of(2)));

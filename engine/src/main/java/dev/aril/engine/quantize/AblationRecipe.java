@@ -1,5 +1,6 @@
 package dev.aril.engine.quantize;
 
+import dev.aril.engine.ModelImport;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.KvFormat;
 import dev.aril.engine.kernels.Matrices;
@@ -77,7 +78,11 @@ public record AblationRecipe(String label, Recipe recipe, Rounding rounding) {
         }
         ModelConfig config = checkpoint.config();
         List<int[]> windows =
-                TokenWindows.of(directory, config, Files.readAllBytes(text), Importer.MOST_TOKENS);
+                TokenWindows.of(
+                        directory,
+                        config,
+                        Files.readAllBytes(text),
+                        ModelImport.CALIBRATION_TOKENS);
         return new QuantizedWeights(
                 checkpoint, recipe, rounding, windows, kernels, matrices, progress);
     }

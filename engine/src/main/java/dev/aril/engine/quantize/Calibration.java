@@ -74,6 +74,7 @@ final class Calibration {
         return new DecoderLayer.Buffers(kernels, config, recipe, CHUNK, longest());
     }
 
+    /** Positions of the longest window. */
     private int longest() {
         return windows.stream().mapToInt(w -> w.length).max().orElse(0);
     }

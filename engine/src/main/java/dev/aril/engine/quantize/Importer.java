@@ -20,13 +20,11 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /** Calibrates, quantizes, writes. */
 public final class Importer {
-    /** A calibration reads so many ids unless less is asked for. */
-    public static final int MOST_TOKENS = 32_768;
-
     private static final String UNFINISHED = ".importing-";
 
     private Importer() {}
@@ -115,7 +113,7 @@ public final class Importer {
                     "the model could not be written to "
                             + to.toAbsolutePath().getParent()
                             + ": "
-                            + e.getCause().getMessage()
+                            + Objects.requireNonNull(e.getCause()).getMessage()
                             + "; nothing of it is kept",
                     e);
         }

@@ -1,9 +1,6 @@
 package dev.aril.engine.quantize;
 
 import dev.aril.engine.kernels.InputSpec;
-import dev.aril.engine.kernels.Matrices;
-import dev.aril.engine.kernels.Matrices.Buffer;
-import java.util.List;
 import java.util.stream.IntStream;
 
 /** What rounding a projection's input costs, measured on some of its rows. */
@@ -60,26 +57,5 @@ final class InputRounding {
             }
         }
         return noise;
-    }
-
-    /**
-     * The squared error of the outputs that comes of rounding the inputs.
-     *
-     * @param weights [columns, out] of the projections that read the input, arranged as it is
-     */
-    double outputError(Matrices matrices, InputSpec spec, List<Buffer> weights) {
-        Buffer errors = matrices.allocate(columns, rows);
-        matrices.write(errors.all(), errors(spec));
-        double total = 0;
-        for (Buffer w : weights) {
-            Buffer product = matrices.allocate(rows, w.columns());
-            matrices.multiply(product.all(), 0, 1, errors.all(), true, w.all());
-            for (float e : matrices.read(product.all())) {
-                total += (double) e * e;
-            }
-            matrices.free(product);
-        }
-        matrices.free(errors);
-        return total;
     }
 }

@@ -232,7 +232,7 @@ class BenchmarkTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "--shape gpt-2 | --shape must be some of llama-2-7b,llama-3-8b,novella-11m, not \"gpt-2\"",
+                "--shape gpt-2 | --shape must be some of llama-2-7b,llama-3-8b,llama-3.2-1b,novella-11m, not \"gpt-2\"",
                 "--only gpu | --only must be some of cpu,kernels,decode,prefill,serving, not \"gpu\"",
                 "--only | --only needs a value; bench --help tells which",
                 "--fast | there is no flag --fast; bench --help lists them",

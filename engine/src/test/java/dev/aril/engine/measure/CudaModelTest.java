@@ -96,7 +96,7 @@ class CudaModelTest {
             for (int i = 0; i < 2; i++) {
                 try (Kernels kernels = i == 0 ? new CpuKernels(0) : new CudaKernels(GPU_BYTES)) {
                     Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
-                    values[i] = Perplexity.of(forward, tokenizer, text, (done, all) -> {}).value();
+                    values[i] = Perplexity.of(forward, null, tokenizer, text, share -> {}).value();
                 }
             }
         }

@@ -96,7 +96,10 @@ class ImporterTest {
         }
     }
 
-    /** Undoing rotation and order gives the checkpoint's weights back, up to 4 bits' rounding. */
+    /**
+     * Undoing rotation and order gives the checkpoint's weights back, but for 4 bits' rounding and
+     * what makes up for it.
+     */
     @Test
     void weightsAreTheCheckpointsRotatedAndInOrder() throws IOException {
         try (ModelFiles model = ModelFiles.open(imported);
@@ -134,7 +137,7 @@ class ImporterTest {
                         error += Math.pow(actual[i] - expected[i], 2);
                         signal += Math.pow(expected[i], 2);
                     }
-                    assertThat(Math.sqrt(error / signal)).as("layer %s, %s", l, p).isLessThan(0.12);
+                    assertThat(Math.sqrt(error / signal)).as("layer %s, %s", l, p).isLessThan(0.3);
                 }
             }
         }
