@@ -33,7 +33,7 @@ public record Perplexity(double value, int tokens) {
      * @param adapter null for the model alone
      * @param progress gets the share that is scored
      */
-    public static Perplexity of(
+    static Perplexity of(
             Forward forward,
             @Nullable Adapter adapter,
             Tokenizer tokenizer,

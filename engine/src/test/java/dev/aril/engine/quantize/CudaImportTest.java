@@ -82,7 +82,7 @@ class CudaImportTest {
                     Tokenizer tokenizer = Tokenizer.open(model);
                     Kernels kernels = new CudaKernels(GPU_BYTES)) {
                 Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
-                values[i] = Perplexity.of(forward, null, tokenizer, part, done -> {}).value();
+                values[i] = Perplexity.of(forward, null, tokenizer, part, share -> {}).value();
             }
         }
         System.out.printf(
