@@ -68,7 +68,7 @@ public final class Evaluate implements Callable<Integer> {
     @Option(
             names = "--device",
             description = "cpu or cuda, for --text and --choices (default: ${DEFAULT-VALUE})")
-    private Device device = Device.CPU;
+    private String deviceName = "cpu";
 
     @Option(names = "--json", description = "print one JSON object")
     private boolean json;
@@ -122,9 +122,16 @@ public final class Evaluate implements Callable<Integer> {
             throw new IllegalArgumentException(
                     "--ablation measures texts: leave out --adapter, --cases and --choices");
         }
-        if (device == Device.REFERENCE) {
-            throw new IllegalArgumentException("--device must be cpu or cuda");
-        }
+    }
+
+    private Device device() {
+        return switch (deviceName) {
+            case "cpu" -> Device.CPU;
+            case "cuda" -> Device.CUDA;
+            default ->
+                    throw new IllegalArgumentException(
+                            "--device must be cpu or cuda, not \"" + deviceName + "\"");
+        };
     }
 
     private static String shown(Object value) {
@@ -148,7 +155,7 @@ public final class Evaluate implements Callable<Integer> {
 
     private void score(Path directory, Path text, Map<String, Object> result) throws Exception {
         ProgressBar progress = ProgressBar.onError();
-        try (Evaluation evaluation = Evaluation.open(directory, adapter, device)) {
+        try (Evaluation evaluation = Evaluation.open(directory, adapter, device())) {
             result.put("recipe", evaluation.recipe());
             if (adapter != null) {
                 result.put("adapter", String.valueOf(adapter.getFileName()));

@@ -24,6 +24,7 @@ final class RandomCheckpoint {
     /** Weights repeat themselves after so many values, each tensor from another one on. */
     private static final int PERIOD = 1 << 20;
 
+    private static final long SHARD_BYTES = 1L << 30;
     private static final float DEVIATION = 0.02f;
     private static final List<String> TOKENIZER =
             List.of("tokenizer.json", "tokenizer_config.json");
@@ -72,17 +73,54 @@ final class RandomCheckpoint {
         if (!config.tiedEmbeddings()) {
             plan.add(matrix("lm_head", config.vocabulary(), config.hidden()));
         }
-        try (Safetensors.Writer to =
-                new Safetensors.Writer(folder.resolve("model.safetensors"), plan)) {
-            for (Planned tensor : plan) {
-                long count = tensor.shape().stream().reduce(1L, (a, b) -> a * b);
-                boolean norm = tensor.shape().size() == 1;
-                to.write(tensor.name(), norm ? ones((int) count) : some((int) count));
+        List<List<Planned>> shards = shards(plan);
+        Map<String, String> index = new LinkedHashMap<>();
+        long bytes = 0;
+        for (int i = 0; i < shards.size(); i++) {
+            String name =
+                    String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
+            try (Safetensors.Writer to =
+                    new Safetensors.Writer(folder.resolve(name), shards.get(i))) {
+                for (Planned tensor : shards.get(i)) {
+                    boolean norm = tensor.shape().size() == 1;
+                    int count = Math.toIntExact(count(tensor));
+                    to.write(tensor.name(), norm ? ones(count) : some(count));
+                    index.put(tensor.name(), name);
+                    bytes += 2L * count;
+                }
             }
         }
         Files.write(
+                folder.resolve("model.safetensors.index.json"),
+                JsonMapper.shared()
+                        .writeValueAsBytes(
+                                Map.of(
+                                        "metadata",
+                                        Map.of("total_size", bytes),
+                                        "weight_map",
+                                        index)));
+        Files.write(
                 folder.resolve("config.json"),
                 JsonMapper.shared().writeValueAsBytes(fields(layers)));
+    }
+
+    /** Files of {@link #SHARD_BYTES}, or of one tensor where it is larger. */
+    private static List<List<Planned>> shards(List<Planned> plan) {
+        List<List<Planned>> shards = new ArrayList<>();
+        long bytes = SHARD_BYTES;
+        for (Planned tensor : plan) {
+            if (bytes + 2 * count(tensor) > SHARD_BYTES) {
+                shards.add(new ArrayList<>());
+                bytes = 0;
+            }
+            shards.getLast().add(tensor);
+            bytes += 2 * count(tensor);
+        }
+        return shards;
+    }
+
+    private static long count(Planned tensor) {
+        return tensor.shape().stream().reduce(1L, (a, b) -> a * b);
     }
 
     private static Planned matrix(String name, long out, long in) {
