@@ -144,7 +144,7 @@ class ImportArchitecturesTest {
                     signal += Math.pow(expected[i], 2);
                     rows[i] += expected[i];
                 }
-                    // a router's near ties fall otherwise
+                // a router's near ties fall otherwise
                 assertThat(Math.sqrt(error / signal))
                         .as("layer " + layer)
                         .isBetween(0.01, name.equals("mixtral") ? 0.6 : 0.45);
