@@ -46,7 +46,7 @@ public interface Engine extends AutoCloseable {
 
     ModelCard model();
 
-    /** Ids of a plain prompt, the model's begin-of-sequence id first. */
+    /** Ids of a plain prompt, the model's begin-of-sequence id first where it has one. */
     int[] tokenize(String text);
 
     /**

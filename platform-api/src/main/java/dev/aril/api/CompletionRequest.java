@@ -78,7 +78,14 @@ record CompletionRequest(
     List<Order.Prompt> prompts(Engine engine) {
         List<Order.Prompt> read = new ArrayList<>();
         for (Prompt prompt : prompts) {
-            read.add(new Order.Prompt(prompt.ids(engine), echo ? prompt.text(engine) : null));
+            int[] ids = prompt.ids(engine);
+            if (ids.length == 0) {
+                throw RequestFields.invalid(
+                        "prompt",
+                        "'prompt' is empty, and this model begins no sequence by itself: send some"
+                                + " text.");
+            }
+            read.add(new Order.Prompt(ids, echo ? prompt.text(engine) : null));
         }
         return read;
     }

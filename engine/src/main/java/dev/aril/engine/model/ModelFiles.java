@@ -26,7 +26,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** An Aril model on disk: reading and writing what {@code engine/FORMAT.md} describes. */
 public final class ModelFiles implements WeightSource, AutoCloseable {
@@ -116,9 +118,23 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
 
     private static Header header(Path directory) throws IOException {
         try {
-            return JSON.readValue(Files.readAllBytes(directory.resolve(HEADER)), Header.class);
-        } catch (JacksonException e) {
-            throw new IOException(HEADER + " is damaged: " + e.getOriginalMessage(), e);
+            JsonNode header = JSON.readTree(Files.readAllBytes(directory.resolve(HEADER)));
+            if (header.path("recipe") instanceof ObjectNode recipe && !recipe.has("cache")) {
+                // from when a recipe's name said the rest
+                ((ObjectNode) header)
+                        .set(
+                                "recipe",
+                                JSON.valueToTree(Recipe.named(recipe.path("name").asString(""))));
+            }
+            return JSON.treeToValue(header, Header.class);
+        } catch (JacksonException | IllegalArgumentException e) {
+            throw new IOException(
+                    HEADER
+                            + " is damaged: "
+                            + (e instanceof JacksonException j
+                                    ? j.getOriginalMessage()
+                                    : e.getMessage()),
+                    e);
         }
     }
 

@@ -81,8 +81,13 @@ final class SecondMoment implements AutoCloseable {
     /** Channels by energy, ascending, so that the strongest become the outlier group. */
     int[] order() {
         float[] energy = new float[columns];
-        for (int c = 0; c < columns; c++) {
-            energy[c] = matrices.read(sum.block(c, c, 1, 1))[0];
+        // the diagonal in blocks: a device takes as long to read one value
+        for (int at = 0; at < columns; at += TriangularFactor.BLOCK) {
+            int size = Math.min(TriangularFactor.BLOCK, columns - at);
+            float[] block = matrices.read(sum.block(at, at, size, size));
+            for (int i = 0; i < size; i++) {
+                energy[at + i] = block[i * size + i];
+            }
         }
         Integer[] order = new Integer[columns];
         Arrays.setAll(order, i -> i);

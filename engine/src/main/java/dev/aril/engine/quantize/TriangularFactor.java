@@ -12,8 +12,13 @@ import dev.aril.engine.kernels.Matrices.Buffer;
 final class TriangularFactor {
     static final int BLOCK = 128;
 
-    /** Rows of a triangle that are computed as one rectangle. */
-    private static final int PANEL = 256;
+    /**
+     * Rows or columns of a triangle that are computed as one rectangle: wide enough to fill a GPU,
+     * so narrow that little is computed for nothing.
+     */
+    private static int panel(int n, int parts) {
+        return Math.max(2 * BLOCK, Math.ceilDiv(n, parts * BLOCK) * BLOCK);
+    }
 
     private final Matrices matrices;
     private final Buffer h;
@@ -36,8 +41,9 @@ final class TriangularFactor {
     /** The lower triangle of c += scale * aᵀ a. */
     static void addSquare(Matrices matrices, Buffer c, float scale, Matrices.Block a) {
         int n = a.columns();
-        for (int r = 0; r < n; r += PANEL) {
-            int rows = Math.min(PANEL, n - r);
+        int panel = panel(n, 16);
+        for (int r = 0; r < n; r += panel) {
+            int rows = Math.min(panel, n - r);
             Matrices.Block part =
                     new Matrices.Block(a.buffer(), a.row(), a.column() + r, a.rows(), rows);
             Matrices.Block before =
@@ -52,6 +58,7 @@ final class TriangularFactor {
         Buffer lower = matrices.allocate(n, n);
         Buffer small = matrices.allocate(BLOCK, BLOCK);
         Buffer panel = matrices.allocate(BLOCK, n);
+        int width = panel(n, 8);
         try {
             for (int b = blocks - 1; b >= 0; b--) {
                 int at = b * BLOCK;
@@ -75,8 +82,8 @@ final class TriangularFactor {
                 matrices.write(h.block(at, at, size, size), transposed(inverses[b], size));
                 Matrices.Block inverse = small.block(0, 0, size, size);
                 matrices.write(inverse, inverses[b]);
-                for (int c = behind; c < n; c += PANEL) {
-                    int columns = Math.min(PANEL, n - c);
+                for (int c = behind; c < n; c += width) {
+                    int columns = Math.min(width, n - c);
                     int depth = c + columns - behind; // U has zeros below
                     Matrices.Block sum = panel.block(0, 0, size, columns);
                     matrices.multiply(

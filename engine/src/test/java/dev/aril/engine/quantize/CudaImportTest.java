@@ -82,7 +82,7 @@ class CudaImportTest {
                     Tokenizer tokenizer = Tokenizer.open(model);
                     Kernels kernels = new CudaKernels(GPU_BYTES)) {
                 Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
-                values[i] = Perplexity.of(forward, tokenizer, part, (done, all) -> {}).value();
+                values[i] = Perplexity.of(forward, null, tokenizer, part, share -> {}).value();
             }
         }
         System.out.printf(
@@ -110,7 +110,7 @@ class CudaImportTest {
             for (Device device : new Device[] {Device.CPU, Device.CUDA}) {
                 try (ModelFiles model =
                         ModelFiles.open(imported(checkpoint, text, Recipe.W4A4, device))) {
-                    scores[1 + device.compareTo(Device.CUDA)] = score(model, ids);
+                    scores[device == Device.CPU ? 1 : 2] = score(model, ids);
                 }
             }
         }

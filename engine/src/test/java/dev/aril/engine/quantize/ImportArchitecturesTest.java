@@ -1,6 +1,7 @@
 package dev.aril.engine.quantize;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.Kernels;
@@ -16,6 +17,7 @@ import dev.aril.engine.model.LayerWeights;
 import dev.aril.engine.model.LayerWeights.Mixture;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.Projection;
+import dev.aril.engine.model.Recipe;
 import dev.aril.engine.model.WeightSource;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -209,6 +211,24 @@ class ImportArchitecturesTest {
             }
             assertThat(mixture.experts().get(2).up()).isInstanceOf(LinearWeights.Int4.class);
         }
+    }
+
+    /** Models of before recipes said more than their name go on being read. */
+    @Test
+    void aHeaderOfOldIsRead() throws IOException {
+        Path header = imported("llama-2", "w4a4").resolve("aril.json");
+        String text = Files.readString(header);
+        String old =
+                text.replaceAll(",\\s*\"(activationBits|rotated|cache)\"\\s*:\\s*[^,}\\s]+", "");
+        assertThat(old).isNotEqualTo(text).doesNotContain("cache").contains("activationClip");
+        Files.writeString(header, old);
+        try (ModelFiles model = ModelFiles.open(header.resolveSibling(""))) {
+            assertThat(model.recipe()).isEqualTo(Recipe.W4A4);
+        }
+        Files.writeString(header, old.replace("\"w4a4\"", "\"w9a9\""));
+        assertThatThrownBy(() -> ModelFiles.open(header.resolveSibling("")).close())
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("aril.json is damaged");
     }
 
     @Test
