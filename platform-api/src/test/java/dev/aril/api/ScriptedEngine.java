@@ -96,7 +96,8 @@ public final class ScriptedEngine implements Engine {
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
             boolean opens = text.isEmpty();
-            text.append(id == 0 ? "" : id == 2 ? opens ? "a" : " a" : Character.toString((char) id));
+            text.append(
+                    id == 0 ? "" : id == 2 ? opens ? "a" : " a" : Character.toString((char) id));
         }
         return text.toString();
     }
