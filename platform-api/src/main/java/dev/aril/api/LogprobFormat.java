@@ -105,7 +105,10 @@ sealed interface LogprobFormat {
         /** Blanks at a token's front that decoding takes away where the token opens a text. */
         private int swallowed(int id, Token token) {
             return token.bytes().length > 0
- && token.bytes()[0] == ' ' && !engine.text(new int[] {id}).startsWith(" ") ? 1 : 0;
+                            && token.bytes()[0] == ' '
+                            && !engine.text(new int[] {id}).startsWith(" ")
+                    ? 1
+                    : 0;
         }
 
         /** Characters that begin in some bytes: each has one that is no continuation. */

@@ -95,10 +95,14 @@ public final class ScriptedEngine implements Engine {
     public String text(int[] ids) {
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
-            boolean opens = text.isEmpty();
-            text.append(id == 0 ? "" : id == 2 ? opens ? "a" : " a" : Character.toString((char) id));
+            String more = id == 0 ? "" : text(id);
+            text.append(id == 2 && text.isEmpty() ? more.substring(1) : more);
         }
         return text.toString();
+    }
+
+    private static String text(int id) {
+        return id == 2 ? " a" : Character.toString((char) id);
     }
 
     @Override
@@ -106,10 +110,7 @@ public final class ScriptedEngine implements Engine {
         // 0 begins a prompt, 1 is a byte that is no character
         return id == 1
                 ? new Token(new byte[] {(byte) 0xC3}, true)
-                : new Token(
-                        (id == 0 ? "<s>" : Character.toString((char) id))
-                                .getBytes(StandardCharsets.UTF_8),
-                        id != 0);
+                : new Token((id == 0 ? "<s>" : text(id)).getBytes(StandardCharsets.UTF_8), id != 0);
     }
 
     @Override

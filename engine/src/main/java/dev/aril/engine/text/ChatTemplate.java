@@ -45,12 +45,7 @@ public final class ChatTemplate {
                     "cls_token",
                     "mask_token");
 
-    /** Absent if the model has none. */
-    private final @Nullable TemplateSource source;
-
-    private final Map<String, Object> given;
-    private final Duration maxTime;
-    private final JinjavaConfig limits =
+    private static final JinjavaConfig LIMITS =
             JinjavaConfig.newBuilder()
                     // else {{ braces }} in a message would be run as a template
                     .withNestedInterpretationEnabled(false)
@@ -58,17 +53,40 @@ public final class ChatTemplate {
                     .withMaxStringLength(TemplateLimits.TEXT)
                     .withMaxRenderDepth(TemplateLimits.DEPTH)
                     .build();
-    private final Jinjava jinja = new Jinjava(limits);
+    private static final Jinjava JINJA = new Jinjava(LIMITS);
+
+    static {
+        TemplateSource.tags().forEach(JINJA.getGlobalContext()::registerTag);
+    }
+
+    /** A template as it is rendered any number of times: nothing in it changes. */
+    private record Read(List<TemplateSource.Part> parts, Node tree) {}
+
+    /** Absent if the model has none. */
+    private final @Nullable Read template;
+
+    private final Map<String, Object> given;
+    private final Duration maxTime;
 
     private ChatTemplate(
             @Nullable String template, Map<String, String> tokens, Clock clock, Duration maxTime) {
         this.maxTime = maxTime;
-        this.source = template == null ? null : TemplateSource.read(template);
+        this.template = template == null ? null : read(template, maxTime);
         this.given = new HashMap<>(TemplateGlobals.functions(clock));
         given.putAll(tokens);
         given.put("tools", PythonValue.NONE);
         given.put("documents", PythonValue.NONE);
-        TemplateSource.tags().forEach(jinja.getGlobalContext()::registerTag);
+    }
+
+    private static Read read(String template, Duration maxTime) {
+        TemplateSource source = TemplateSource.read(template);
+        Scope nothing = new Scope(new TemplateLimits(maxTime), Map.of());
+        TemplateRun run = new TemplateRun(JINJA, LIMITS, source.parts(), nothing);
+        Node tree = run.parse(source.skeleton());
+        if (!run.getErrors().isEmpty()) {
+            throw new IllegalArgumentException(run.getErrors().getFirst().getMessage());
+        }
+        return new Read(List.copyOf(source.parts()), tree);
     }
 
     /**
@@ -155,18 +173,16 @@ public final class ChatTemplate {
      * @param variables as {@link PythonValue}s
      */
     String render(Map<String, Object> variables) {
-        if (source == null) {
+        if (template == null) {
             throw new IllegalArgumentException(
                     "messages: this model has no chat template; use plain completions");
         }
         Map<String, Object> all = new HashMap<>(given);
         all.putAll(variables);
         Scope scope = new Scope(new TemplateLimits(maxTime), all);
-        TemplateRun run = new TemplateRun(jinja, limits, source.parts(), scope);
+        TemplateRun run = new TemplateRun(JINJA, LIMITS, template.parts(), scope);
         try (var current = JinjavaInterpreter.closeablePushCurrent(run).get()) {
-            // what is between the tags is numbers, so a tree is soon there
-            Node tree = run.parse(source.skeleton());
-            String text = run.render(tree);
+            String text = run.render(template.tree());
             if (run.getErrors().isEmpty()) {
                 return text;
             }

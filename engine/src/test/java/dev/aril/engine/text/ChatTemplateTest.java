@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.aril.engine.ChatMessage;
+import dev.aril.engine.UnsupportedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -192,5 +193,53 @@ class ChatTemplateTest {
         assertThat(ChatTemplate.open(folder).render(List.of(HI), true)).isEqualTo("<b>config");
         Files.writeString(folder.resolve("chat_template.jinja"), "{{ bos_token }}file\n");
         assertThat(ChatTemplate.open(folder).render(List.of(HI), true)).isEqualTo("<b>file");
+    }
+
+    @Test
+    void tokensAreTextsOrObjectsAndThoseThatAreNotThereAreUndefined(@TempDir Path folder)
+            throws IOException {
+        Files.writeString(
+                folder.resolve("tokenizer_config.json"),
+                """
+                {"bos_token": null, "eos_token": {"__type": "AddedToken", "content": "</s>"},
+                 "pad_token": "<pad>", "chat_template":
+                 "{{ bos_token is defined }} {{ eos_token }} {{ pad_token }} {{ unk_token }}"}
+                """);
+        assertThat(ChatTemplate.open(folder).render(List.of(HI), true))
+                .isEqualTo("False </s> <pad> ");
+        Files.writeString(
+                folder.resolve("special_tokens_map.json"),
+                "{\"unk_token\": {\"content\": \"<unk>\"}, \"eos_token\": \"other\"}");
+        assertThat(ChatTemplate.open(folder).render(List.of(HI), true))
+                .isEqualTo("False </s> <pad> <unk>");
+    }
+
+    @Test
+    void aTemplateThatCannotBeRenderedIsRefusedWhenAModelIsOpened(@TempDir Path folder)
+            throws IOException {
+        Path config = folder.resolve("tokenizer_config.json");
+        Files.writeString(config, "{\"chat_template\": \"{{ messages | nosuch }}\"}");
+        assertThatThrownBy(() -> ChatTemplate.open(folder))
+                .isInstanceOf(UnsupportedCheckpoint.class)
+                .hasMessage(
+                        "tokenizer_config.json: chat_template: the filter nosuch is not supported"
+                                + " (line 1 of the template); rewrite it in chat_template.jinja,"
+                                + " which goes before the configuration's");
+        Files.writeString(folder.resolve("chat_template.jinja"), "\n{% include 'x' %}");
+        assertThatThrownBy(() -> ChatTemplate.open(folder))
+                .hasMessageStartingWith(
+                        "chat_template.jinja: {% include %} is not supported (line 2");
+        Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages[0].content }}");
+        assertThat(ChatTemplate.open(folder).render(List.of(WHY), true)).isEqualTo("  Why? ");
+        Files.delete(folder.resolve("chat_template.jinja"));
+        Files.writeString(
+                config, "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"x\"}]}");
+        ChatTemplate toolsOnly = ChatTemplate.open(folder);
+        assertThatThrownBy(() -> toolsOnly.render(List.of(HI), true))
+                .hasMessageContaining("has no chat template");
+        Files.writeString(config, "[");
+        assertThatThrownBy(() -> ChatTemplate.open(folder))
+                .isInstanceOf(UnsupportedCheckpoint.class)
+                .hasMessageContaining("tokenizer_config.json is not JSON");
     }
 }
