@@ -85,12 +85,7 @@ record ConfigFields(String file, JsonNode object, String path) {
 
     UnsupportedCheckpoint wrong(String name, String what) {
         return new UnsupportedCheckpoint(
-                file + ": "
-                        + path
-                        + name
-                        + " "
-                        + what
-                        + (has(name) ? ", not " + shown(name) : ""));
+                file + ": " + path + name + " " + what + (has(name) ? ", not " + shown(name) : ""));
     }
 
     /** Asks for something that is not implemented. */
