@@ -77,8 +77,7 @@ final class RandomCheckpoint {
         Map<String, String> index = new LinkedHashMap<>();
         long bytes = 0;
         for (int i = 0; i < shards.size(); i++) {
-            String name =
-                    String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
+            String name = String.format("model-%05d-of-%05d.safetensors", i + 1, shards.size());
             try (Safetensors.Writer to =
                     new Safetensors.Writer(folder.resolve(name), shards.get(i))) {
                 for (Planned tensor : shards.get(i)) {

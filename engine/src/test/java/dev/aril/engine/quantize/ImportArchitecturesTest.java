@@ -3,6 +3,7 @@ package dev.aril.engine.quantize;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.aril.engine.ModelImport;
 import dev.aril.engine.kernels.CpuKernels;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.KvShape;
@@ -55,7 +56,7 @@ class ImportArchitecturesTest {
             Files.writeString(text, letters);
         }
         Path target = temp.resolve("models").resolve(name + "-" + recipe);
-        Importer.run(checkpoint, text, recipe, target, line -> {});
+        ModelImport.run(checkpoint, text, recipe, target, line -> {});
         return target;
     }
 

@@ -59,7 +59,10 @@ class InterruptedImportTest {
     private Process start(String recipe, int limit) throws IOException {
         List<String> command = new ArrayList<>();
         command.addAll(
-                List.of("sh", "-c", (limit > 0 ? "ulimit -f " + limit + "; " : "") + "exec \"$@\""));
+                List.of(
+                        "sh",
+                        "-c",
+                        (limit > 0 ? "ulimit -f " + limit + "; " : "") + "exec \"$@\""));
         command.add("sh");
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(
@@ -89,8 +92,7 @@ class InterruptedImportTest {
         for (String recipe : List.of("bf16", "w4a4")) {
             // 8 MB: the embedding fits, the layers do not
             Process child = start(recipe, recipe.equals("bf16") ? 16_000 : 8_000);
-            String said =
-                    new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertThat(child.waitFor()).as(said).isZero();
             assertThat(said)
                     .contains("failed: the model could not be written to ")
