@@ -33,7 +33,7 @@ public record Perplexity(double value, int tokens) {
      * @param adapter null for the model alone
      * @param progress gets the share that is scored
      */
-    static Perplexity of(
+    public static Perplexity of(
             Forward forward,
             @Nullable Adapter adapter,
             Tokenizer tokenizer,

@@ -10,11 +10,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -51,18 +54,34 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         }
     }
 
-    /** The directory's {@code config.json}, and what its tokenizer begins every sequence with. */
+    /**
+     * The directory's {@code config.json}, with what its tokenizer begins every sequence with, and
+     * what ends a generation by {@code generation_config.json} too: models that talk often name the
+     * end of a turn only there.
+     */
     public static ModelConfig readConfig(Path directory) throws IOException {
         Path file = directory.resolve("config.json");
         if (!Files.exists(file)) {
             throw new UnsupportedCheckpoint("the checkpoint has no config.json");
         }
+        ModelConfig config = ModelConfig.parse(json(file));
+        Set<Integer> ends = new HashSet<>(config.eosIds());
+        Path generation = directory.resolve("generation_config.json");
+        if (Files.exists(generation)) {
+            ends.addAll(
+                    HubConfig.ids(
+                            new ConfigFields("generation_config.json", json(generation), ""),
+                            "eos_token_id"));
+        }
+        return config.between(SequenceStart.of(directory, config), ends);
+    }
+
+    private static JsonNode json(Path file) throws IOException {
         try {
-            ModelConfig config =
-                    ModelConfig.parse(JsonMapper.shared().readTree(Files.readAllBytes(file)));
-            return config.withBos(SequenceStart.of(directory, config));
+            return JsonMapper.shared().readTree(Files.readAllBytes(file));
         } catch (JacksonException e) {
-            throw new UnsupportedCheckpoint("config.json is not JSON: " + e.getOriginalMessage());
+            throw new UnsupportedCheckpoint(
+                    file.getFileName() + " is not JSON: " + Printable.of(e.getOriginalMessage()));
         }
     }
 

@@ -5,12 +5,13 @@ import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The fields of a JSON object in {@code config.json}. What is present and of another type than
+ * The fields of a JSON object in a checkpoint's file. What is present and of another type than
  * asked for is an error that names it; null is as absent.
  *
+ * @param file its name, for messages
  * @param path of the object, empty or ending in a dot
  */
-record ConfigFields(JsonNode object, String path) {
+record ConfigFields(String file, JsonNode object, String path) {
     boolean has(String name) {
         JsonNode node = object.path(name);
         return !node.isMissingNode() && !node.isNull();
@@ -26,7 +27,7 @@ record ConfigFields(JsonNode object, String path) {
         if (!node.isObject()) {
             throw wrong(name, "must be an object");
         }
-        return new ConfigFields(node, path + name + ".");
+        return new ConfigFields(file, node, path + name + ".");
     }
 
     String text(String name) {
@@ -84,17 +85,12 @@ record ConfigFields(JsonNode object, String path) {
 
     UnsupportedCheckpoint wrong(String name, String what) {
         return new UnsupportedCheckpoint(
-                "config.json: "
-                        + path
-                        + name
-                        + " "
-                        + what
-                        + (has(name) ? ", not " + shown(name) : ""));
+                file + ": " + path + name + " " + what + (has(name) ? ", not " + shown(name) : ""));
     }
 
     /** Asks for something that is not implemented. */
     UnsupportedCheckpoint unsupported(String name, String remedy) {
         return new UnsupportedCheckpoint(
-                "config.json: " + path + name + " " + shown(name) + " is not supported; " + remedy);
+                file + ": " + path + name + " " + shown(name) + " is not supported; " + remedy);
     }
 }

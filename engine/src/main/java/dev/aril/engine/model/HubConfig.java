@@ -68,7 +68,7 @@ final class HubConfig {
         if (!json.isObject()) {
             throw new UnsupportedCheckpoint("config.json is not a JSON object");
         }
-        return new HubConfig(new ConfigFields(json, "")).read();
+        return new HubConfig(new ConfigFields("config.json", json, "")).read();
     }
 
     private ModelConfig read() {
@@ -296,13 +296,18 @@ final class HubConfig {
     }
 
     private Set<Integer> eos() {
-        JsonNode node = fields.object().path("eos_token_id");
-        if (node.isMissingNode() || node.isNull()) {
+        return ids(fields, "eos_token_id");
+    }
+
+    /** An id, a list of ids, or none. */
+    static Set<Integer> ids(ConfigFields fields, String name) {
+        if (!fields.has(name)) {
             return Set.of();
         }
+        JsonNode node = fields.object().path(name);
         List<JsonNode> ids = node.isArray() ? node.valueStream().toList() : List.of(node);
         if (!ids.stream().allMatch(JsonNode::isInt)) {
-            throw fields.wrong("eos_token_id", "must be an id or a list of ids");
+            throw fields.wrong(name, "must be an id or a list of ids");
         }
         return ids.stream().map(JsonNode::asInt).collect(Collectors.toUnmodifiableSet());
     }

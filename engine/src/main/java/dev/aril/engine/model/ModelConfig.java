@@ -136,8 +136,8 @@ public record ModelConfig(
         return HubConfig.parse(config);
     }
 
-    /** As this, with what begins every sequence. */
-    ModelConfig withBos(int id) {
+    /** As this, with what begins every sequence and with what ends a generation. */
+    ModelConfig between(int bos, Set<Integer> ends) {
         return new ModelConfig(
                 hidden,
                 intermediate,
@@ -150,8 +150,8 @@ public record ModelConfig(
                 ropeTheta,
                 normEpsilon,
                 tiedEmbeddings,
-                id,
-                eosIds,
+                bos,
+                ends,
                 traits);
     }
 }

@@ -301,6 +301,22 @@ class CheckpointTest {
         }
     }
 
+    /** The end of a turn is often named in the generation's settings only. */
+    @Test
+    void whatEndsAGenerationIsReadFromBothFiles() throws IOException {
+        Path folder = single("llama-2");
+        assertThat(Checkpoint.readConfig(folder).eosIds()).containsExactly(2);
+        Path settings = folder.resolve("generation_config.json");
+        Files.writeString(settings, "{\"eos_token_id\":[2,9],\"temperature\":0.6}");
+        assertThat(Checkpoint.readConfig(folder).eosIds()).containsExactlyInAnyOrder(2, 9);
+        Files.writeString(settings, "{\"eos_token_id\":7}");
+        assertThat(Checkpoint.readConfig(folder).eosIds()).containsExactlyInAnyOrder(2, 7);
+        Files.writeString(settings, "{\"eos_token_id\":\"</s>\"}");
+        refused(folder, "generation_config.json: eos_token_id must be an id or a list of ids");
+        Files.writeString(settings, "{");
+        refused(folder, "generation_config.json is not JSON");
+    }
+
     @Test
     void saysWhatIsNotThere() throws IOException {
         Path folder = single("llama-2");
