@@ -77,6 +77,13 @@ final class AdminErrors implements WebExceptionHandler {
             case DataAccessResourceFailureException e -> databaseDown();
             case TransientDataAccessException e -> databaseDown();
             case CannotCreateTransactionException e -> databaseDown();
+            case IssuerUnavailable e ->
+                    AdminProblem.of(
+                                    HttpStatus.SERVICE_UNAVAILABLE,
+                                    "issuer-unavailable",
+                                    Refused.sentence(e))
+                            .remedy("Try again, or log in with an account of this server.")
+                            .retryAfter(10);
             case DataBufferLimitException e -> tooLarge();
             case ContentTooLargeException e -> tooLarge();
             case UnsupportedMediaTypeStatusException e ->

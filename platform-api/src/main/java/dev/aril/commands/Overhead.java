@@ -62,10 +62,22 @@ public final class Overhead implements Callable<Integer> {
     @Option(names = "--rounds", defaultValue = "3", description = "of each server (default 3)")
     private int rounds;
 
+    @Option(
+            names = "--warm-up",
+            defaultValue = "3",
+            description = {
+                "rounds of each server that do not count (default 3): the virtual machine compiles",
+                "what they run, on cores it shares with the database"
+            })
+    private int warmUp;
+
     @Override
     public Integer call() throws Exception {
         if (rate < 1 || seconds < 1 || rounds < 1) {
             throw new IllegalArgumentException("--rate, --seconds and --rounds must be at least 1");
+        }
+        if (warmUp < 0) {
+            throw new IllegalArgumentException("--warm-up must be at least 0");
         }
         Path data = Files.createTempDirectory("aril-overhead-");
         try (ConfigurableApplicationContext bare = start(data.resolve("bare"), new FreeSpending());
@@ -73,8 +85,10 @@ public final class Overhead implements Callable<Integer> {
             Load without = new Load(port(bare), "aril_anybody");
             Load with = new Load(port(whole), key(whole));
             Duration round = Duration.ofSeconds(seconds);
-            without.atRate(rate, round);
-            with.atRate(rate, round);
+            for (int i = 0; i < warmUp; i++) {
+                without.atRate(rate, round);
+                with.atRate(rate, round);
+            }
             List<Double> free = new ArrayList<>();
             List<Double> paid = new ArrayList<>();
             for (int i = 0; i < rounds; i++) {

@@ -98,6 +98,16 @@ final class OidcTest extends AdminTest {
     }
 
     @Test
+    void anIssuerThatIsAwayIsNamed() {
+        AdminProblem problem =
+                AdminErrors.of(
+                        new IssuerUnavailable("https://id.example", new IllegalStateException()));
+        assertThat(problem.status().value()).isEqualTo(503);
+        assertThat(problem.detail()).contains("https://id.example");
+        assertThat(problem.retryAfter()).isEqualTo(10);
+    }
+
+    @Test
     void aBrowserLogsInThroughTheIssuer() {
         ISSUER.claims = claims();
         Browser browser = new Browser(this);

@@ -155,9 +155,9 @@ class QuotaTest {
             assertThat(admitted.stream().filter(t -> t.isAfter(begin) && !t.isAfter(end)))
                     .hasSizeLessThanOrEqualTo((int) most);
         }
-        // one minute's worth each 60.25 s, less what the steps leave unasked
+        // one minute's worth each 60.5 s, less what the steps leave unasked
         Duration span = Duration.between(admitted.getFirst(), admitted.getLast());
-        assertThat(admitted.size()).isGreaterThan((int) (0.97 * most * span.toMillis() / 60_250.0));
+        assertThat(admitted.size()).isGreaterThan((int) (0.97 * most * span.toMillis() / 60_500.0));
     }
 
     @Test
@@ -171,7 +171,7 @@ class QuotaTest {
                 .isBetween(Duration.ofMillis(39_000), Duration.ofMillis(40_500));
         QuotaRefused later = refused(request("k", null, 41, 0));
         assertThat(later.retryAfter())
-                .isBetween(Duration.ofMillis(59_000), Duration.ofMillis(60_300));
+                .isBetween(Duration.ofMillis(59_000), Duration.ofMillis(60_500));
         QuotaRefused never = refused(request("k", null, 101, 0));
         assertThat(never.neverFits()).isTrue();
         assertThat(never.retryable()).isFalse();
@@ -193,7 +193,7 @@ class QuotaTest {
             assertThat(requests.limit()).isEqualTo(3);
             assertThat(requests.remaining()).isEqualTo(left);
             assertThat(requests.reset())
-                    .isBetween(Duration.ofSeconds(60), Duration.ofMillis(60_250));
+                    .isBetween(Duration.ofSeconds(60), Duration.ofMillis(60_500));
             Headroom.Room tokens = Objects.requireNonNull(headroom.tokens());
             assertThat(tokens.limit()).isEqualTo(500);
             assertThat(tokens.remaining()).isEqualTo(498 - 100 * (2 - left));

@@ -37,11 +37,11 @@ public record AblationRecipe(String label, Recipe recipe, Rounding rounding) {
                 step("+ clipping", 128, 128, 0.9f, ATOMS_CLIP),
                 step("+ GPTQ", 128, 128, 0.9f, Rounding.ATOM),
                 new AblationRecipe("+ INT4 KV = atom", Recipe.ATOM, Rounding.ATOM),
-                rotated("rotated groups, to nearest", 1, Rounding.TO_NEAREST),
-                rotated("+ clipping", Recipe.W4A4.activationClip(), SEARCHED),
-                rotated("+ GPTQ", Recipe.W4A4.activationClip(), Rounding.BEST),
-                new AblationRecipe("+ INT4 KV, heads rotated = w4a4", Recipe.W4A4, Rounding.BEST),
-                new AblationRecipe("w4a8", Recipe.W4A8, Rounding.BEST));
+                rotated("rotated, to nearest", 1, Rounding.TO_NEAREST),
+                rotated("rotated, + clipping", Recipe.W4A4.activationClip(), SEARCHED),
+                rotated("rotated, + GPTQ", Recipe.W4A4.activationClip(), Rounding.BEST),
+                new AblationRecipe("rotated, + INT4 KV, rotated = w4a4", Recipe.W4A4, Rounding.BEST),
+                new AblationRecipe("rotated, 8-bit activations = w4a8", Recipe.W4A8, Rounding.BEST));
     }
 
     private static AblationRecipe step(
