@@ -5,9 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.aril.engine.Device;
 import dev.aril.engine.Gpu;
+import dev.aril.engine.Progress;
 import dev.aril.engine.kernels.CudaKernels;
 import dev.aril.engine.kernels.Kernels;
-import dev.aril.engine.measure.Perplexity;
+import dev.aril.engine.measure.Evaluation;
 import dev.aril.engine.measure.Scorer;
 import dev.aril.engine.model.Checkpoint;
 import dev.aril.engine.model.Forward;
@@ -16,7 +17,6 @@ import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
 import dev.aril.engine.model.Recipe;
 import dev.aril.engine.model.WeightSource;
-import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,20 +69,18 @@ class CudaImportTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"w4a4", "w4a8"})
-    void perplexityIsThatOfTheCpusImport(String name) throws IOException {
+    void perplexityIsThatOfTheCpusImport(String name) throws Exception {
         Recipe recipe = Recipe.named(name);
         String text = Files.readString(MODEL.resolve("text/heldout-pride.txt"));
-        String part = text.substring(0, 100_000);
+        Path part = folder.resolve("part.txt");
+        Files.writeString(part, text.substring(0, 100_000));
         Path calibration = MODEL.resolve("text/calibration.txt");
         double[] values = new double[2];
         for (int i = 0; i < 2; i++) {
             Device device = i == 0 ? Device.CPU : Device.CUDA;
             Path model = imported(MODEL, calibration, recipe, device);
-            try (ModelFiles files = ModelFiles.open(model);
-                    Tokenizer tokenizer = Tokenizer.open(model);
-                    Kernels kernels = new CudaKernels(GPU_BYTES)) {
-                Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
-                values[i] = Perplexity.of(forward, null, tokenizer, part, share -> {}).value();
+            try (Evaluation evaluation = Evaluation.open(model, null, Device.CUDA)) {
+                values[i] = evaluation.perplexity(part, Progress.lines(line -> {})).value();
             }
         }
         System.out.printf(
