@@ -62,7 +62,9 @@ public final class Evaluate implements Callable<Integer> {
     @Option(names = "--ablation", description = "print the table of recipes for this checkpoint")
     private boolean ablation;
 
-    @Option(names = "--calibration", description = "a text for --ablation; default: the bundled one")
+    @Option(
+            names = "--calibration",
+            description = "a text for --ablation; default: the bundled one")
     private @Nullable Path calibration;
 
     @Option(
@@ -140,8 +142,7 @@ public final class Evaluate implements Callable<Integer> {
                 : String.valueOf(value);
     }
 
-    private static void cases(
-            Path directory, Path adapter, Path cases, Map<String, Object> result)
+    private static void cases(Path directory, Path adapter, Path cases, Map<String, Object> result)
             throws Exception {
         try (Engine engine = Engine.start(directory, EngineSettings.defaults())) {
             ExactMatch match = ExactMatch.of(engine, adapter, cases);
@@ -212,7 +213,9 @@ public final class Evaluate implements Callable<Integer> {
             double ratio = value / first.perplexities().get(i).value();
             row.append(
                     String.format(
-                            Locale.ROOT, "%24s", String.format(Locale.ROOT, "%.3f (%.3f)", value, ratio)));
+                            Locale.ROOT,
+                            "%24s",
+                            String.format(Locale.ROOT, "%.3f (%.3f)", value, ratio)));
         }
         return row.toString();
     }

@@ -40,8 +40,10 @@ public record AblationRecipe(String label, Recipe recipe, Rounding rounding) {
                 rotated("rotated, to nearest", 1, Rounding.TO_NEAREST),
                 rotated("rotated, + clipping", Recipe.W4A4.activationClip(), SEARCHED),
                 rotated("rotated, + GPTQ", Recipe.W4A4.activationClip(), Rounding.BEST),
-                new AblationRecipe("rotated, + INT4 KV, rotated = w4a4", Recipe.W4A4, Rounding.BEST),
-                new AblationRecipe("rotated, 8-bit activations = w4a8", Recipe.W4A8, Rounding.BEST));
+                new AblationRecipe(
+                        "rotated, + INT4 KV, rotated = w4a4", Recipe.W4A4, Rounding.BEST),
+                new AblationRecipe(
+                        "rotated, 8-bit activations = w4a8", Recipe.W4A8, Rounding.BEST));
     }
 
     private static AblationRecipe step(
