@@ -30,8 +30,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * An import on a GPU makes as good a model as one on the CPU: sums round otherwise, no more. The bound
- * is what imports differ by anyway: on the CPU alone, inputs changed by a thousandth moved
+ * An import on a GPU makes as good a model as one on the CPU: sums round otherwise, no more. The
+ * bound is what imports differ by anyway: on the CPU alone, inputs changed by a thousandth moved
  * perplexity by 0.5 % and 1.4 %.
  */
 @Tag("gpu")
