@@ -6,6 +6,7 @@ transformers sets it up (utils/chat_template_utils.py), and writes what the Java
 
 Each entry holds a template, its variables, and one of: "text", "sha256" (of a long text),
 "raises" (the message of raise_exception), "fails" (any other error; its wording is jinja2's)."""
+import copy
 import datetime
 import hashlib
 import json
@@ -191,7 +192,7 @@ VALUES = {
 def constructs():
     lines = (HERE / "constructs.txt").read_text().rstrip("\n").split("\n----\n")
     lines += ["a\r\n  {% if yes %}\r\n  b\r{% endif %}\rc\r\n", "x\n\n", "{{ 'a\r\nb' | length }}"]
-    return [{"template": t, **render(t, VALUES)} for t in lines]
+    return [{"template": t, **render(t, copy.deepcopy(VALUES))} for t in lines]
 
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ final class PythonMethods {
     private static Object map(Map<?, ?> map, String name, Given given) {
         if (name.equals("get")) {
             @Nullable Object[] a = given.bind(name, "key", "default");
-            Object found = map.get(present(a[0], name));
+            Object found = map.get(PythonValue.hashable(present(a[0], name)));
             Object otherwise = a[1] == null ? PythonValue.NONE : a[1];
             return found != null ? found : otherwise;
         }

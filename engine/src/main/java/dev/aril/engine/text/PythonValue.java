@@ -193,7 +193,7 @@ final class PythonValue {
                 return text.contains(part);
             }
             case Map<?, ?> map -> {
-                return map.containsKey(item);
+                return map.containsKey(hashable(item));
             }
             default -> {
                 for (Object one : items(container)) {
@@ -204,6 +204,14 @@ final class PythonValue {
                 return false;
             }
         }
+    }
+
+    /** What can be a key, in Python: nothing that lists or maps are. */
+    static Object hashable(Object value) {
+        if (value instanceof List || value instanceof Map) {
+            throw new TemplateFault("a " + kind(value) + " cannot be a key");
+        }
+        return value;
     }
 
     static boolean isNumber(Object value) {

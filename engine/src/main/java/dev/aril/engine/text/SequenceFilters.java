@@ -94,7 +94,7 @@ final class SequenceFilters {
                 List<Object> seen = new ArrayList<>();
                 List<Object> kept = new ArrayList<>();
                 for (Object item : PythonValue.list(value)) {
-                    Object one = key.apply(item);
+                    Object one = PythonValue.hashable(key.apply(item));
                     if (seen.stream().noneMatch(other -> PythonValue.equal(one, other))) {
                         seen.add(one);
                         kept.add(item);

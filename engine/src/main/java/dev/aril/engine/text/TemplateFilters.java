@@ -99,7 +99,12 @@ final class TemplateFilters {
                         PythonValue.text(a[1]),
                         a[2] == null || a[2] == PythonValue.NONE ? -1 : Numbers.whole(a[2]));
             }
-            case "indent" -> indent(PythonValue.text(value), given);
+            case "indent" -> {
+                if (!(value instanceof String text)) {
+                    throw new TemplateFault("indent takes a text, not " + PythonValue.kind(value));
+                }
+                yield indent(text, given);
+            }
             case "int" -> integer(value, given);
             case "float" -> real(value, given);
             default -> {
@@ -119,7 +124,10 @@ final class TemplateFilters {
             case "lower" -> PythonValue.text(value).toLowerCase(Locale.ROOT);
             case "capitalize" -> PythonText.capitalize(PythonValue.text(value));
             case "title" -> title(PythonValue.text(value));
-            case "abs" -> Numbers.compare(value, 0L) < 0 ? Numbers.negative(value) : value;
+            case "abs" ->
+                    value instanceof Double d
+                            ? (Object) Math.abs(d)
+                            : absolute(Numbers.whole(value));
             case "items" ->
                     switch (value) {
                         case Map<?, ?> map ->
@@ -134,12 +142,17 @@ final class TemplateFilters {
         };
     }
 
+    private static long absolute(long value) {
+        return value < 0 ? Numbers.whole(Numbers.negative(value)) : value;
+    }
+
     private static Object reversed(Object value) {
         return switch (value) {
             case String text -> PythonAccess.slice(text, null, null, -1L);
             case List<?> list -> new Generator(PythonValue.list(value).reversed().iterator());
             case Tuple tuple -> new Generator(tuple.items().reversed().iterator());
             case View view -> new Generator(view.items().reversed().iterator());
+            case Undefined missing -> new Generator(Collections.emptyIterator());
             default -> {
                 List<Object> all = new ArrayList<>(PythonValue.list(value));
                 Collections.reverse(all);

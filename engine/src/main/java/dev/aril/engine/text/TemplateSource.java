@@ -26,9 +26,8 @@ final class TemplateSource {
     private record Open(String tag, int line) {}
 
     private static final Pattern WORD = Pattern.compile("[-+]?\\s*([A-Za-z_]\\w*)");
-    private static final Pattern RAW = Pattern.compile("\\{%[-+]?\\s*raw\\s*(?:-%}\\s*|%})");
-    private static final Pattern END_RAW =
-            Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(?:\\+%}|-%}\\s*|%}\\n?)");
+    private static final Pattern RAW = Pattern.compile("\\{%[-+]?\\s*raw\\s*(-?)%}");
+    private static final Pattern END_RAW = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%}");
     private static final Set<String> CONTAINERS =
             Set.of("for", "if", "macro", "call", "filter", "with", "generation");
 
@@ -138,7 +137,8 @@ final class TemplateSource {
         }
         Matcher raw = RAW.matcher(source).region(at, source.length());
         if (raw.lookingAt()) {
-            raw(raw.end());
+            trim(sign(raw.group(1)), raw.end(), false);
+            raw(at);
             return;
         }
         Matcher word = WORD.matcher(source).region(at + 2, source.length());
@@ -153,10 +153,12 @@ final class TemplateSource {
             throw new IllegalArgumentException("{% raw %} without its end");
         }
         lineStarts = source.charAt(from - 1) == '\n';
-        String sign = end.group(1);
-        String text = source.substring(from, end.start());
-        text(leftOf(text, sign.isEmpty() ? ' ' : sign.charAt(0), false));
-        at = end.end();
+        text(leftOf(source.substring(from, end.start()), sign(end.group(1)), false));
+        trim(sign(end.group(2)), end.end(), true);
+    }
+
+    private static char sign(String sign) {
+        return sign.isEmpty() ? ' ' : sign.charAt(0);
     }
 
     /** What a tag's end takes with it. */

@@ -80,7 +80,8 @@ final class TemplateTests {
             case "number" -> PythonValue.isNumber(value);
             case "string" -> value instanceof String;
             case "mapping" -> value instanceof Map;
-            case "callable" -> value instanceof TemplateCallable;
+            // Jinja's undefined can be called, to say that it is undefined
+            case "callable" -> value instanceof TemplateCallable || value instanceof Undefined;
             case "sequence" -> isSequence(value);
             case "iterable" ->
                     isSequence(value) || value instanceof View || value instanceof Generator;
