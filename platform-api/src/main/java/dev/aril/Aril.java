@@ -3,6 +3,7 @@ package dev.aril;
 import dev.aril.commands.AccountCommands;
 import dev.aril.commands.AuditCommands;
 import dev.aril.commands.Bench;
+import dev.aril.commands.BenchImport;
 import dev.aril.commands.Evaluate;
 import dev.aril.commands.Import;
 import dev.aril.commands.KeyCommands;
@@ -32,6 +33,7 @@ import picocli.CommandLine.Spec;
             Import.class,
             Evaluate.class,
             Bench.class,
+            BenchImport.class,
             Prove.class,
             TenantCommands.class,
             KeyCommands.class,

@@ -10,8 +10,7 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * How long an import of a model's shape takes. A program of its own, because it needs the disk that
- * a checkpoint of the shape takes.
+ * How long an import of a model's shape takes; needs the disk that a checkpoint of the shape takes.
  */
 public final class ImportBenchmark {
     private static final long MIB = 1 << 20;
@@ -19,34 +18,59 @@ public final class ImportBenchmark {
     private ImportBenchmark() {}
 
     /**
-     * Makes a checkpoint of random weights, if it is not there, and imports it.
+     * As {@link #run}, for where the rest of the program is not.
      *
-     * @param arguments the shape; how many of its layers, 0 for all; the recipe; tokens to
-     *     calibrate on; a checkpoint whose tokenizer is taken; a text to calibrate on; the folder
-     *     to write to
+     * @param arguments shape, layers, recipe, tokens, tokenizer, text, folder
      */
     public static void main(String... arguments) throws IOException {
         if (arguments.length != 7) {
             throw new IllegalArgumentException(
                     "ImportBenchmark SHAPE LAYERS RECIPE TOKENS TOKENIZER TEXT FOLDER");
         }
-        Shape shape = Shape.named(arguments[0]);
-        int asked = Integer.parseInt(arguments[1]);
+        run(
+                arguments[0],
+                Integer.parseInt(arguments[1]),
+                arguments[2],
+                Integer.parseInt(arguments[3]),
+                Path.of(arguments[4]),
+                Path.of(arguments[5]),
+                Path.of(arguments[6]));
+    }
+
+    /**
+     * Makes a checkpoint of random weights, if it is not there, and imports it.
+     *
+     * @param shapeName one of {@link Shape}'s
+     * @param asked how many of its layers, 0 for all
+     * @param tokens to calibrate on
+     * @param tokenizer a checkpoint whose tokenizer is taken
+     * @param text to calibrate on
+     * @param folder to write to
+     */
+    public static void run(
+            String shapeName,
+            int asked,
+            String recipe,
+            int tokens,
+            Path tokenizer,
+            Path text,
+            Path folder)
+            throws IOException {
+        Shape shape = Shape.named(shapeName);
         int layers = asked > 0 ? asked : shape.config().layers();
-        Path folder = Path.of(arguments[6]);
         Path checkpoint = folder.resolve(shape.label() + "-" + layers);
         long begin = System.nanoTime();
         if (!Files.exists(checkpoint)) {
-            RandomCheckpoint.write(shape, layers, Path.of(arguments[4]), checkpoint);
+            RandomCheckpoint.write(shape, layers, tokenizer, checkpoint);
             say("checkpoint of %d layers: %.1f s", layers, seconds(begin));
         }
         Heard heard = new Heard();
         ModelImport.run(
                 checkpoint,
-                Path.of(arguments[5]),
-                arguments[2],
-                folder.resolve(checkpoint.getFileName() + "-" + arguments[2]),
-                Integer.parseInt(arguments[3]),
+                text,
+                recipe,
+                folder.resolve(checkpoint.getFileName() + "-" + recipe),
+                tokens,
                 heard);
         say("import: %.1f s, heap at most %d MiB", seconds(heard.begin), heard.heap / MIB);
     }
