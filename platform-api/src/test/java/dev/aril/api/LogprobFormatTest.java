@@ -25,9 +25,9 @@ class LogprobFormatTest {
     @Test
     void anOffsetIsWhereTheTextHasTheToken() {
         // "a a", then "x": the names " a", " a", "x"
-        assertThat(offsets(true, 0, 2, 2, 'x')).containsExactly(0, 0, 1, 3);
-        assertThat(offsets(false, 2, 2, 'x')).containsExactly(0, 2, 4);
-        assertThat(offsets(true, 'x', 2, 'y')).containsExactly(0, 1, 3);
+        assertThat(offsets(true, 0, 3, 3, 'x')).containsExactly(0, 0, 1, 3);
+        assertThat(offsets(false, 3, 3, 'x')).containsExactly(0, 2, 4);
+        assertThat(offsets(true, 'x', 3, 'y')).containsExactly(0, 1, 3);
         assertThat(offsets(true, ' ', ' ', 'y')).containsExactly(0, 1, 2);
     }
 }

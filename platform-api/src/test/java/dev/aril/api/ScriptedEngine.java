@@ -54,7 +54,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>{@code hold}: one piece, then nothing until {@link #release}
  * </ul>
  *
- * <p>A conversation that ends in {@code untemplated} is refused. Id 2 is " a", whose blank goes
+ * <p>A conversation that ends in {@code untemplated} is refused. Id 3 is " a", whose blank goes
  * where it opens a text, as in a SentencePiece vocabulary.
  */
 public final class ScriptedEngine implements Engine {
@@ -96,13 +96,13 @@ public final class ScriptedEngine implements Engine {
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
             String more = id == 0 ? "" : text(id);
-            text.append(id == 2 && text.isEmpty() ? more.substring(1) : more);
+            text.append(id == 3 && text.isEmpty() ? more.substring(1) : more);
         }
         return text.toString();
     }
 
     private static String text(int id) {
-        return id == 2 ? " a" : Character.toString((char) id);
+        return id == 3 ? " a" : Character.toString((char) id);
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
 import dev.aril.engine.model.Recipe;
+import dev.aril.engine.text.ChatTemplate;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -52,6 +53,10 @@ public final class Importer {
         Path unfinished = Files.createTempDirectory(parent, target.getFileName() + UNFINISHED);
         try (Checkpoint source = Checkpoint.open(checkpoint)) {
             check(source.config(), recipe);
+            if (Files.exists(checkpoint.resolve("tokenizer_config.json"))) {
+                // told before the work: a model whose template cannot be rendered would not start
+                ChatTemplate.open(checkpoint);
+            }
             needRoom(parent, ModelFiles.bytes(source.config(), recipe));
             String name = String.valueOf(checkpoint.toAbsolutePath().normalize().getFileName());
             progress.line("importing " + name + " by the recipe " + recipe.name());

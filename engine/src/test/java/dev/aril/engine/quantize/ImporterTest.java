@@ -215,6 +215,22 @@ class ImporterTest {
     }
 
     @Test
+    void aTemplateThatCannotBeRenderedIsToldFirst(@TempDir Path broken) throws IOException {
+        for (String file : List.of("config.json", "tokenizer.json", "model.safetensors")) {
+            Files.copy(MODEL.resolve(file), broken.resolve(file));
+        }
+        Files.writeString(
+                broken.resolve("tokenizer_config.json"),
+                "{\"chat_template\": \"{{ messages | xmlattr }}\"}");
+        Path target = broken.resolve("out/model");
+        assertThatThrownBy(() -> ModelImport.run(broken, calibration, "bf16", target, l -> {}))
+                .isInstanceOf(UnsupportedCheckpoint.class)
+                .hasMessageContaining("xmlattr")
+                .hasMessageContaining("chat_template");
+        assertThat(target).doesNotExist();
+    }
+
+    @Test
     void aDamagedCheckpointLeavesNothing(@TempDir Path broken) throws IOException {
         for (String file : List.of("config.json", "tokenizer.json", "model.safetensors")) {
             Files.copy(MODEL.resolve(file), broken.resolve(file));
