@@ -16,7 +16,7 @@ class BenchTest {
             value = {
                 "--fast | there is no flag --fast; bench --help lists them",
                 "--only=decode --shape gpt-2 | --shape must be some of"
-                        + " llama-2-7b,llama-3-8b,novella-11m, not \"gpt-2\"",
+                        + " llama-2-7b,llama-3-8b,llama-3.2-1b,novella-11m, not \"gpt-2\"",
                 "novella-11m other --json | one model can be measured at a time, not novella-11m"
                         + " and other",
                 "--table --record | --table prints what was recorded and goes with no other"
