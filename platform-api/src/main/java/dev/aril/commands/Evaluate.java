@@ -8,7 +8,6 @@ import dev.aril.engine.measure.Evaluation;
 import dev.aril.engine.measure.ExactMatch;
 import dev.aril.engine.measure.MultipleChoice;
 import dev.aril.engine.measure.Perplexity;
-import dev.aril.engine.quantize.AblationRecipe;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -187,7 +186,6 @@ public final class Evaluate implements Callable<Integer> {
         Ablation.run(
                 here.checkpoint(model),
                 calibration == null ? here.calibration() : calibration,
-                AblationRecipe.all(),
                 read,
                 ProgressBar.onError(),
                 line -> {

@@ -26,6 +26,17 @@ public final class Ablation {
      */
     public record Line(String label, List<Perplexity> perplexities) {}
 
+    /** As the other, with all recipes. */
+    public static List<Line> run(
+            Path checkpoint,
+            Path calibration,
+            List<Path> texts,
+            Progress progress,
+            Consumer<Line> lines)
+            throws IOException {
+        return run(checkpoint, calibration, AblationRecipe.all(), texts, progress, lines);
+    }
+
     /**
      * Quantizes the checkpoint anew for each line, in memory, on the CPU.
      *
