@@ -83,12 +83,7 @@ public final class CpuMatrices implements Matrices {
 
     @Override
     public void multiply(Block c, float keep, float scale, Block a, boolean transposed, Block b) {
-        int depth = b.rows();
-        if (b.columns() != c.columns()
-                || (transposed ? a.columns() : a.rows()) != c.rows()
-                || (transposed ? a.rows() : a.columns()) != depth) {
-            throw new IllegalArgumentException("shapes of a product do not fit");
-        }
+        int depth = Matrices.depth(c, a, transposed, b);
         int down = Math.ceilDiv(c.rows(), SQUARE);
         int across = Math.ceilDiv(c.columns(), SQUARE);
         workers.run(

@@ -1054,35 +1054,24 @@ public final class CudaKernels implements Kernels {
     /** After a failed kernel all of these fail too; the context is given back all the same. */
     @Override
     public void close() {
-        CudaException failure = null;
-        for (Runnable part :
-                List.<Runnable>of(
-                        context::bind,
-                        stream::synchronize,
-                        () -> graphs.values().forEach(CudaGraph::close),
-                        uploads::close,
-                        step::close,
-                        picked::close,
-                        head::close,
-                        sampler::close,
-                        scorer::close,
-                        transfer::close,
-                        gemm::close,
-                        lora::close,
-                        attention::close,
-                        experts::close,
-                        programs::close,
-                        stream::close,
-                        memory::close,
-                        context::close)) {
-            try {
-                part.run();
-            } catch (CudaException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        CudaParts.close(
+                context::bind,
+                stream::synchronize,
+                () -> graphs.values().forEach(CudaGraph::close),
+                uploads::close,
+                step::close,
+                picked::close,
+                head::close,
+                sampler::close,
+                scorer::close,
+                transfer::close,
+                gemm::close,
+                lora::close,
+                attention::close,
+                experts::close,
+                programs::close,
+                stream::close,
+                memory::close,
+                context::close);
     }
 }

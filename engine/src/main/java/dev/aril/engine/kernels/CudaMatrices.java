@@ -12,7 +12,6 @@ import dev.aril.cuda.DeviceMemory;
 import dev.aril.cuda.OutOfDeviceMemory;
 import dev.aril.cuda.PinnedBuffer;
 import java.nio.FloatBuffer;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -160,12 +159,7 @@ public final class CudaMatrices implements Matrices {
 
     @Override
     public void multiply(Block c, float keep, float scale, Block a, boolean transposed, Block b) {
-        int depth = b.rows();
-        if (b.columns() != c.columns()
-                || (transposed ? a.columns() : a.rows()) != c.rows()
-                || (transposed ? a.rows() : a.columns()) != depth) {
-            throw new IllegalArgumentException("shapes of a product do not fit");
-        }
+        int depth = Matrices.depth(c, a, transposed, b);
         if (c.rows() == 0 || c.columns() == 0) {
             return;
         }
@@ -209,24 +203,13 @@ public final class CudaMatrices implements Matrices {
 
     @Override
     public void close() {
-        CudaException failure = null;
-        for (Runnable part :
-                List.<Runnable>of(
-                        context::bind,
-                        stream::synchronize,
-                        staging::close,
-                        modules::close,
-                        stream::close,
-                        memory::close,
-                        context::close)) {
-            try {
-                part.run();
-            } catch (CudaException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+        CudaParts.close(
+                context::bind,
+                stream::synchronize,
+                staging::close,
+                modules::close,
+                stream::close,
+                memory::close,
+                context::close);
     }
 }

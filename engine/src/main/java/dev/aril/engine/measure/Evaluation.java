@@ -39,9 +39,10 @@ public final class Evaluation implements AutoCloseable {
     public static Evaluation open(Path model, @Nullable Path adapter, Device device)
             throws IOException, AdapterRejected {
         ModelFiles files = ModelFiles.open(model);
+        Tokenizer tokenizer = null;
         Kernels kernels = null;
         try {
-            Tokenizer tokenizer = Tokenizer.open(model);
+            tokenizer = Tokenizer.open(model);
             kernels = device == Device.CUDA ? new CudaKernels(0) : new CpuKernels(0);
             Forward forward = new Forward(files, kernels, Scorer.CHUNK, 0);
             if (adapter == null) {
@@ -53,6 +54,9 @@ public final class Evaluation implements AutoCloseable {
         } catch (RuntimeException | IOException | AdapterRejected e) {
             if (kernels != null) {
                 kernels.close();
+            }
+            if (tokenizer != null) {
+                tokenizer.close();
             }
             files.close();
             throw e;

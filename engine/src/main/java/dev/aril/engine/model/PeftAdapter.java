@@ -12,10 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -215,7 +213,7 @@ public final class PeftAdapter implements AutoCloseable {
     }
 
     private AdapterSummary summarize() {
-        MessageDigest sha = sha256();
+        MessageDigest sha = Sha256.begin();
         line(sha, "aril adapter 1");
         long parameters = 0;
         int rank = 0;
@@ -239,10 +237,7 @@ public final class PeftAdapter implements AutoCloseable {
             changed.add(module.projection());
         }
         return new AdapterSummary(
-                HexFormat.of().formatHex(sha.digest()),
-                rank,
-                names(changed).stream().toList(),
-                parameters);
+                Sha256.end(sha), rank, names(changed).stream().toList(), parameters);
     }
 
     private static TreeSet<String> names(Set<Projection> projections) {
@@ -253,13 +248,5 @@ public final class PeftAdapter implements AutoCloseable {
 
     private static void line(MessageDigest sha, String text) {
         sha.update((text + "\n").getBytes(StandardCharsets.US_ASCII));
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
     }
 }

@@ -7,6 +7,7 @@ import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.ModelFiles.Calibrated;
 import dev.aril.engine.model.Recipe;
+import dev.aril.engine.model.Sha256;
 import dev.aril.engine.text.ChatTemplate;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -16,10 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -109,7 +107,7 @@ public final class Importer {
                                 bench.kernels(),
                                 bench.matrices(),
                                 share -> progress.share("quantizing", share));
-                Calibrated what = new Calibrated(sha256(text), read);
+                Calibrated what = new Calibrated(Sha256.of(text), read);
                 ModelFiles.write(to, name, now, checkpoint, weights, what);
             }
         } catch (UncheckedIOException e) {
@@ -161,14 +159,6 @@ public final class Importer {
         if (value % unit != 0) {
             throw new UnsupportedCheckpoint(
                     field + " must be a multiple of " + unit + ", not " + value);
-        }
-    }
-
-    private static String sha256(byte[] text) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e); // every Java has SHA-256
         }
     }
 

@@ -118,8 +118,7 @@ final class LayerQuantizer {
             Map<Projection, LinearWeights> made) {
         List<LinearWeights.Bf16> weights = new ArrayList<>();
         for (Projection p : readers) {
-            LinearWeights.Bf16 w = bf16(full.get(p));
-            weights.add(w);
+            weights.add(bf16(full.get(p)));
         }
         List<LinearWeights> quantized =
                 quantize(weights, input, order, rowOrder, readers.indexOf(Projection.V));
