@@ -111,16 +111,12 @@ __device__ __forceinline__ void bf16_experts(const ExpertArgs& a) {
     if (blockIdx.y >= __ldcg(a.tileCount)) {
         return;
     }
-    const int4 of = __ldcg(reinterpret_cast<const int4*>(a.tiles) + blockIdx.y);
-    const ExpertTile own = {of.x, of.y, of.z, 0};
+    const ExpertTile own = own_tile(a);
     const int s = slice_of(a.gemm, blockIdx.x);
     Slice slice = a.gemm.slices[s];
     slice.weights = a.weights[(own.expert * a.gemm.count + s) * 2];
-    const auto row_of = [&](int token) {
-        const int pair = own.first + min(token, own.count - 1);
-        return a.rows == nullptr ? pair : __ldcg(a.rows + pair);
-    };
-    product<kTokens>(a.gemm, slice, blockIdx.x - slice.firstTile, row_of, [&](int token, int output, float y) {
+    const auto row = [&](int token) { return row_of(a, own, token); };
+    product<kTokens>(a.gemm, slice, blockIdx.x - slice.firstTile, row, [&](int token, int output, float y) {
         if (token < own.count) {
             slice.y[(size_t)(own.first + token) * slice.out + output] = y;
         }

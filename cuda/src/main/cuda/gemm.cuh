@@ -45,6 +45,18 @@ struct ExpertArgs {
     const void* const* weights;  // [experts][slices][2] weights, outliers
 };
 
+// The tile of this block: blockIdx.y counts them.
+__device__ __forceinline__ ExpertTile own_tile(const ExpertArgs& a) {
+    const int4 of = __ldcg(reinterpret_cast<const int4*>(a.tiles) + blockIdx.y);
+    return {of.x, of.y, of.z, 0};
+}
+
+// Which row of the input a tile's token is; the last one's where there are fewer.
+__device__ __forceinline__ int row_of(const ExpertArgs& a, const ExpertTile& tile, int token) {
+    const int pair = tile.first + min(token, tile.count - 1);
+    return a.rows == nullptr ? pair : __ldcg(a.rows + pair);
+}
+
 __device__ __forceinline__ int slice_of(const GemmArgs& a, int tile) {
     int s = 0;
     while (s + 1 < a.count && tile >= a.slices[s + 1].firstTile) {

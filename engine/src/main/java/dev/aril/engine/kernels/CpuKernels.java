@@ -97,20 +97,8 @@ public final class CpuKernels extends HostKernels {
         };
     }
 
-    private record CpuExpert(BlockedLinear gate, BlockedLinear up, BlockedLinear down) {}
-
-    private record CpuExperts(BlockedLinear router, List<CpuExpert> all, int perRow)
-            implements Experts {
-        @Override
-        public int count() {
-            return all.size();
-        }
-
-        @Override
-        public int intermediate() {
-            return all.getFirst().down().in();
-        }
-    }
+    private record CpuExperts(BlockedLinear router, List<Expert<BlockedLinear>> all, int perRow)
+            implements Experts {}
 
     @Override
     public Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> experts, int perRow) {
@@ -118,8 +106,7 @@ public final class CpuKernels extends HostKernels {
                 blocked(router),
                 experts.stream()
                         .map(e ->
-                                new CpuExpert(
-                                        blocked(e.gate()), blocked(e.up()), blocked(e.down())))
+                                new Expert<>(blocked(e.gate()), blocked(e.up()), blocked(e.down())))
                         .toList(),
                 perRow);
     }
@@ -539,7 +526,9 @@ public final class CpuKernels extends HostKernels {
 
     /** All blocks of all experts that have rows. */
     private static List<ExpertTile> tiles(
-            Routing chosen, ToIntFunction<CpuExpert> blocks, List<CpuExpert> all) {
+            Routing chosen,
+            ToIntFunction<Expert<BlockedLinear>> blocks,
+            List<Expert<BlockedLinear>> all) {
         List<ExpertTile> tiles = new ArrayList<>();
         for (int e = 0; e < all.size(); e++) {
             int end = chosen.starts()[e + 1];
@@ -557,7 +546,7 @@ public final class CpuKernels extends HostKernels {
     public void experts(
             Rows rows, Activation in, Experts experts, Activation inner, Matrix hidden) {
         CpuExperts mixture = (CpuExperts) experts;
-        List<CpuExpert> all = mixture.all();
+        List<Expert<BlockedLinear>> all = mixture.all();
         HostActivation x = HostMemory.host(in);
         HostActivation y = HostMemory.host(inner);
         int count = rows.count();
@@ -582,7 +571,7 @@ public final class CpuKernels extends HostKernels {
                 gates.size(),
                 task -> {
                     ExpertTile t = gates.get(task);
-                    CpuExpert e = all.get(t.expert());
+                    Expert<BlockedLinear> e = all.get(t.expert());
                     gate(
                             e.gate(),
                             e.up(),

@@ -19,7 +19,6 @@ import dev.aril.engine.kernels.CudaGemm.Pairs;
 import dev.aril.engine.kernels.CudaMemory.DeviceActivation;
 import dev.aril.engine.kernels.CudaMemory.DeviceBf16;
 import dev.aril.engine.kernels.CudaMemory.DeviceCache;
-import dev.aril.engine.kernels.CudaMemory.DeviceExpert;
 import dev.aril.engine.kernels.CudaMemory.DeviceExperts;
 import dev.aril.engine.kernels.CudaMemory.DeviceHead;
 import dev.aril.engine.kernels.CudaMemory.DeviceInt4;
@@ -419,10 +418,10 @@ public final class CudaKernels implements Kernels {
     public Experts loadExperts(LinearWeights.Bf16 router, List<ExpertWeights> all, int perRow) {
         bind();
         CudaExperts.check(all.size(), perRow);
-        List<DeviceExpert> placed =
+        List<Expert<DeviceLinear>> placed =
                 all.stream()
                         .map(e ->
-                                new DeviceExpert(
+                                new Expert<>(
                                         place(e.gate(), null),
                                         place(e.up(), null),
                                         place(e.down(), null)))
@@ -454,7 +453,7 @@ public final class CudaKernels implements Kernels {
         settle();
         DeviceExperts own = (DeviceExperts) mixture;
         free(own.router());
-        for (DeviceExpert expert : own.all()) {
+        for (Expert<DeviceLinear> expert : own.all()) {
             free(expert.gate());
             free(expert.up());
             free(expert.down());
@@ -470,7 +469,7 @@ public final class CudaKernels implements Kernels {
         DeviceExperts own = (DeviceExperts) mixture;
         DeviceActivation from = (DeviceActivation) in;
         DeviceActivation to = (DeviceActivation) inner;
-        DeviceExpert first = own.all().getFirst();
+        Expert<DeviceLinear> first = own.all().getFirst();
         int count = step.capacity();
         int most = count * own.perRow();
         if (to.order() != 0 || to.capacity() < most) {

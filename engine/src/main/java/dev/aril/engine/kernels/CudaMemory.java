@@ -49,9 +49,6 @@ final class CudaMemory {
      */
     record DeviceBf16(int out, int in, long weights, long bias) implements DeviceLinear {}
 
-    /** One expert's projections. */
-    record DeviceExpert(DeviceLinear gate, DeviceLinear up, DeviceLinear down) {}
-
     /**
      * A layer's mixture.
      *
@@ -59,18 +56,12 @@ final class CudaMemory {
      * @param downs [experts, 1, 2] the same of down
      */
     record DeviceExperts(
-            DeviceBf16 router, List<DeviceExpert> all, int perRow, long gates, long downs)
-            implements Kernels.Experts {
-        @Override
-        public int count() {
-            return all.size();
-        }
-
-        @Override
-        public int intermediate() {
-            return all.getFirst().down().in();
-        }
-    }
+            DeviceBf16 router,
+            List<Kernels.Expert<DeviceLinear>> all,
+            int perRow,
+            long gates,
+            long downs)
+            implements Kernels.Experts {}
 
     /**
      * The output head.

@@ -53,16 +53,25 @@ public sealed interface Kernels extends AutoCloseable permits CudaKernels, HostK
         int columns();
     }
 
+    /** One expert's projections. */
+    record Expert<L extends Linear>(L gate, L up, L down) {}
+
     /** One layer's mixture: a router and the experts it chooses from. */
     interface Experts {
-        /** Experts there are. */
-        int count();
+        List<? extends Expert<?>> all();
 
         /** Experts that compute each row. */
         int perRow();
 
+        /** Experts there are. */
+        default int count() {
+            return all().size();
+        }
+
         /** Width of an expert's inner activation. */
-        int intermediate();
+        default int intermediate() {
+            return all().getFirst().down().in();
+        }
     }
 
     /**

@@ -22,20 +22,8 @@ public final class ReferenceKernels extends HostKernels {
         }
     }
 
-    private record PlainExpert(PlainLinear gate, PlainLinear up, PlainLinear down) {}
-
-    private record PlainExperts(PlainLinear router, List<PlainExpert> all, int perRow)
-            implements Experts {
-        @Override
-        public int count() {
-            return all.size();
-        }
-
-        @Override
-        public int intermediate() {
-            return all.getFirst().down().in();
-        }
-    }
+    private record PlainExperts(PlainLinear router, List<Expert<PlainLinear>> all, int perRow)
+            implements Experts {}
 
     private record PlainAdapter(@Nullable LowRank[][] layers) implements Adapter {
         @Override
@@ -81,7 +69,7 @@ public final class ReferenceKernels extends HostKernels {
                 new PlainLinear(router, null),
                 experts.stream()
                         .map(e ->
-                                new PlainExpert(
+                                new Expert<>(
                                         new PlainLinear(e.gate(), null),
                                         new PlainLinear(e.up(), null),
                                         new PlainLinear(e.down(), null)))
@@ -432,7 +420,7 @@ public final class ReferenceKernels extends HostKernels {
         float[] up = new float[width];
         float[] out = new float[x.columns()];
         for (int e = 0; e < mixture.count(); e++) {
-            PlainExpert expert = mixture.all().get(e);
+            Expert<PlainLinear> expert = mixture.all().get(e);
             for (int i = chosen.starts()[e]; i < chosen.starts()[e + 1]; i++) {
                 int r = chosen.rows()[i];
                 product(expert.gate(), x, r, gate, 0);
