@@ -82,10 +82,12 @@ public final class Evaluate implements Callable<Integer> {
                 texts.isEmpty()
                         ? List.of(here.checkpoint().resolve("text/heldout-pride.txt"))
                         : texts;
-        for (Path text : read) {
-            if (!Files.isReadable(text)) {
-                throw new IllegalArgumentException("--text: there is no text " + text);
-            }
+        read.forEach(text -> file("--text", text));
+        file("--cases", cases);
+        file("--choices", choices);
+        file("--calibration", calibration);
+        if (adapter != null && !Files.isDirectory(adapter)) {
+            throw new IllegalArgumentException("--adapter: there is no directory " + adapter);
         }
         if (ablation) {
             ablation(here, read);
@@ -122,6 +124,12 @@ public final class Evaluate implements Callable<Integer> {
         if (ablation && (adapter != null || choices != null)) {
             throw new IllegalArgumentException(
                     "--ablation measures texts: leave out --adapter, --cases and --choices");
+        }
+    }
+
+    private static void file(String option, @Nullable Path path) {
+        if (path != null && !Files.isReadable(path)) {
+            throw new IllegalArgumentException(option + ": there is no file " + path);
         }
     }
 

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * Where a command finds models.
@@ -50,10 +51,11 @@ record Installation(Path home, Path data) {
         throw new IllegalArgumentException(
                 "there is no Hugging Face model \""
                         + directoryOrName
-                        + "\": no config.json in it as a directory, nor in "
-                        + places.get(1)
-                        + ", nor in "
-                        + places.get(2));
+                        + "\": no config.json in "
+                        + places.stream()
+                                .map(place -> place.toAbsolutePath().normalize().toString())
+                                .distinct()
+                                .collect(Collectors.joining(", nor in ")));
     }
 
     Path calibration() {

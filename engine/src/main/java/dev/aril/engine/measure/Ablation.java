@@ -9,9 +9,9 @@ import dev.aril.engine.model.Checkpoint;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.WeightSource;
 import dev.aril.engine.quantize.AblationRecipe;
+import dev.aril.engine.text.TextFile;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -88,7 +88,7 @@ public final class Ablation {
                                 forward,
                                 null,
                                 tokenizer,
-                                Files.readString(text),
+                                TextFile.read(text),
                                 share -> progress.share(what, share)));
             }
             return new Line(recipe.label(), perplexities);

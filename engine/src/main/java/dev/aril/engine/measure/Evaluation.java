@@ -10,9 +10,9 @@ import dev.aril.engine.kernels.Kernels.Adapter;
 import dev.aril.engine.model.Forward;
 import dev.aril.engine.model.ModelFiles;
 import dev.aril.engine.model.PeftAdapter;
+import dev.aril.engine.text.TextFile;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -72,7 +72,7 @@ public final class Evaluation implements AutoCloseable {
                 forward,
                 adapter,
                 tokenizer,
-                Files.readString(text),
+                TextFile.read(text),
                 share -> progress.share("scoring", share));
     }
 

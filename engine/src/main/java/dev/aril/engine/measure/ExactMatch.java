@@ -6,8 +6,8 @@ import dev.aril.engine.ChatMessage;
 import dev.aril.engine.Engine;
 import dev.aril.engine.GenerationRequest;
 import dev.aril.engine.SamplingParams;
+import dev.aril.engine.text.TextFile;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,7 +36,7 @@ public record ExactMatch(int matches, int cases) {
         AdapterRef ref = new AdapterRef(engine.verify(adapter).digest(), adapter);
         List<GenerationRequest> requests = new ArrayList<>();
         List<String> expected = new ArrayList<>();
-        for (String line : Files.readAllLines(file)) {
+        for (String line : TextFile.read(file).lines().toList()) {
             JsonNode node = JsonMapper.shared().readTree(line);
             if (!node.path("user").isString() || !node.path("assistant").isString()) {
                 throw new IllegalArgumentException(

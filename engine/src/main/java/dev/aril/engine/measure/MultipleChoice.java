@@ -1,9 +1,9 @@
 package dev.aril.engine.measure;
 
 import dev.aril.engine.kernels.Kernels.Adapter;
+import dev.aril.engine.text.TextFile;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,7 +45,7 @@ public record MultipleChoice(int questions, int right, int rightByLength) {
     static List<Question> read(Path file) throws IOException {
         List<Question> questions = new ArrayList<>();
         int number = 0;
-        for (String line : Files.readAllLines(file)) {
+        for (String line : TextFile.read(file).lines().toList()) {
             number++;
             if (line.isBlank()) {
                 continue;

@@ -1,9 +1,9 @@
 package dev.aril.engine.quantize;
 
 import dev.aril.engine.model.ModelConfig;
+import dev.aril.engine.text.TextFile;
 import dev.aril.engine.text.Tokenizer;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,12 +26,13 @@ public final class TokenWindows {
      * @param text UTF-8
      * @param tokens of it that are read, at most
      * @throws IllegalArgumentException if there are too few
+     * @throws IOException if it is not UTF-8
      */
     static List<int[]> of(Path checkpoint, ModelConfig config, byte[] text, int tokens)
             throws IOException {
         int[] ids;
         try (Tokenizer tokenizer = Tokenizer.open(checkpoint)) {
-            ids = tokenizer.encode(new String(text, StandardCharsets.UTF_8));
+            ids = tokenizer.encode(TextFile.decode(text, "the calibration text"));
         }
         ids = Arrays.copyOf(ids, Math.min(ids.length, tokens));
         int length = Math.min(config.contextLength(), LONGEST) - 1;
