@@ -125,9 +125,4 @@ record BlockedBf16(int out, int in, short[] lanes) implements BlockedLinear {
     private static FloatVector odd(IntVector pair) {
         return pair.and(0xFFFF0000).reinterpretAsFloats();
     }
-
-    /** The upper half of a float that bf16 holds exactly. */
-    static short bits(float x) {
-        return (short) (Float.floatToRawIntBits(x) >>> 16);
-    }
 }

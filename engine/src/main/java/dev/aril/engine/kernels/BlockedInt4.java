@@ -80,7 +80,7 @@ record BlockedInt4(
             }
             for (int j = 0; j < w.outliers(); j++) {
                 outlierLanes[(block * w.outliers() + j) * COLUMNS + lane] =
-                        BlockedBf16.bits(w.outlierCodes()[n * w.outliers() + j]);
+                        Bf16Bits.upper(w.outlierCodes()[n * w.outliers() + j]);
             }
             outlierScales[block * COLUMNS + column] = w.outlierScales()[n];
         }

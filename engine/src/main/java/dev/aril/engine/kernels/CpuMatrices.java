@@ -83,7 +83,7 @@ public final class CpuMatrices implements Matrices {
 
     @Override
     public void multiply(Block c, float keep, float scale, Block a, boolean transposed, Block b) {
-        int depth = Matrices.depth(c, a, transposed, b);
+        Matrices.check(c, a, transposed, b);
         int down = Math.ceilDiv(c.rows(), SQUARE);
         int across = Math.ceilDiv(c.columns(), SQUARE);
         workers.run(

@@ -570,7 +570,7 @@ public final class CudaKernels implements Kernels {
                 .forEach(piece -> {
                     int end = Math.min(values.length, (piece + 1) * CONVERTED);
                     for (int i = piece * CONVERTED; i < end; i++) {
-                        values[i] += HostMemory.bf16(bits.get(i));
+                        values[i] += Bf16Bits.toFloat(bits.get(i));
                     }
                 });
     }

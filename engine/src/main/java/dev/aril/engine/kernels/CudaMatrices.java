@@ -159,7 +159,7 @@ public final class CudaMatrices implements Matrices {
 
     @Override
     public void multiply(Block c, float keep, float scale, Block a, boolean transposed, Block b) {
-        int depth = Matrices.depth(c, a, transposed, b);
+        Matrices.check(c, a, transposed, b);
         if (c.rows() == 0 || c.columns() == 0) {
             return;
         }
@@ -171,7 +171,7 @@ public final class CudaMatrices implements Matrices {
                 .put(address(c))
                 .put(c.rows())
                 .put(c.columns())
-                .put(depth)
+                .put(b.rows())
                 .put(pitch(a))
                 .put(pitch(b))
                 .put(pitch(c))

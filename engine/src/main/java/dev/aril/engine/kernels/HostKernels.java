@@ -95,7 +95,7 @@ abstract sealed class HostKernels implements Kernels permits CpuKernels, Referen
         for (int r = 0; r < rows.count(); r++) {
             int from = rows.tokens()[r] * t.columns();
             for (int c = 0; c < t.columns(); c++) {
-                out[r * t.columns() + c] = HostMemory.bf16(t.bits()[from + c]);
+                out[r * t.columns() + c] = Bf16Bits.toFloat(t.bits()[from + c]);
             }
         }
     }

@@ -70,8 +70,4 @@ final class HostMemory {
     static HostActivation host(Kernels.Activation activation) {
         return (HostActivation) activation;
     }
-
-    static float bf16(short bits) {
-        return Float.intBitsToFloat(bits << 16);
-    }
 }

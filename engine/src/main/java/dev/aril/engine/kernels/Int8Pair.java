@@ -70,7 +70,7 @@ record Int8Pair(LowRank pair, float[] aScales, float[] magnitudes, short[] bScal
     }
 
     int b(int n, int r) {
-        float inverse = divided(1, HostMemory.bf16(bScales[n]) * magnitudes[r]);
+        float inverse = divided(1, Bf16Bits.toFloat(bScales[n]) * magnitudes[r]);
         return code(pair.b()[n * pair.rank() + r] * inverse);
     }
 
@@ -113,7 +113,7 @@ record Int8Pair(LowRank pair, float[] aScales, float[] magnitudes, short[] bScal
         for (int n = 0; n < pair.out(); n++) {
             FloatVector y = FloatVector.zero(PROBES);
             FloatVector z = y;
-            float scale = HostMemory.bf16(bScales[n]);
+            float scale = Bf16Bits.toFloat(bScales[n]);
             for (int r = 0; r < rank; r++) {
                 y = exact[r].fma(FloatVector.broadcast(PROBES, pair.b()[n * rank + r]), y);
                 z = coded[r].fma(FloatVector.broadcast(PROBES, b(n, r) * scale), z);

@@ -29,12 +29,6 @@ final class LoraPacking {
         return (out + OUTPUTS - 1) / OUTPUTS;
     }
 
-    /** Rounded to nearest, ties to even; the value is finite. */
-    private static short bf16(float x) {
-        int bits = Float.floatToRawIntBits(x);
-        return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
-    }
-
     /** An octet of a: [in / 32] tiles. */
     static short[] a(LowRank pair, int octet) {
         int in = pair.in();
@@ -45,7 +39,7 @@ final class LoraPacking {
             for (int tile = 0; tile < in / COLUMNS; tile++) {
                 int at = tile * TILE + g * COLUMNS;
                 for (int k = 0; k < COLUMNS; k++) {
-                    to[at + k] = bf16(pair.a()[from + tile * COLUMNS + k]);
+                    to[at + k] = Bf16Bits.nearest(pair.a()[from + tile * COLUMNS + k]);
                 }
             }
         }
@@ -65,7 +59,7 @@ final class LoraPacking {
             int output = n % 4 * 2;
             for (int r = 0; r < rank; r++) {
                 int at = (tile * octets + r / OCTET) * TILE + (lane + r % OCTET / 2) * 8;
-                to[at + output + (r & 1)] = bf16(pair.b()[n * rank + r]);
+                to[at + output + (r & 1)] = Bf16Bits.nearest(pair.b()[n * rank + r]);
             }
         }
         return to;

@@ -76,17 +76,16 @@ public sealed interface Matrices extends AutoCloseable permits CpuMatrices, Cuda
     void multiply(Block c, float keep, float scale, Block a, boolean transposed, Block b);
 
     /**
-     * Over how many values {@link #multiply} sums.
+     * What {@link #multiply} asks of its matrices.
      *
      * @throws IllegalArgumentException if the shapes do not fit
      */
-    static int depth(Block c, Block a, boolean transposed, Block b) {
+    static void check(Block c, Block a, boolean transposed, Block b) {
         int rows = transposed ? a.columns() : a.rows();
         int depth = transposed ? a.rows() : a.columns();
         if (rows != c.rows() || depth != b.rows() || b.columns() != c.columns()) {
             throw new IllegalArgumentException("shapes of a product do not fit");
         }
-        return depth;
     }
 
     @Override

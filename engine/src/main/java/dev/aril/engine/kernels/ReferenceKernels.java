@@ -162,7 +162,7 @@ public final class ReferenceKernels extends HostKernels {
                 double sum = 0;
                 for (int k = 0; k < w.in(); k++) {
                     sum +=
-                            (double) HostMemory.bf16(w.bits()[n * w.in() + k])
+                            (double) Bf16Bits.toFloat(w.bits()[n * w.in() + k])
                                     * x.plain()[r * w.in() + k];
                 }
                 yield (float) sum;

@@ -27,14 +27,14 @@ public final class Ablation {
     public record Line(String label, List<Perplexity> perplexities) {}
 
     /** As the other, with all recipes. */
-    public static List<Line> run(
+    public static void run(
             Path checkpoint,
             Path calibration,
             List<Path> texts,
             Progress progress,
             Consumer<Line> lines)
             throws IOException {
-        return run(checkpoint, calibration, AblationRecipe.all(), texts, progress, lines);
+        run(checkpoint, calibration, AblationRecipe.all(), texts, progress, lines);
     }
 
     /**
@@ -43,7 +43,7 @@ public final class Ablation {
      * @param texts UTF-8
      * @param lines gets each line when it is there
      */
-    public static List<Line> run(
+    public static void run(
             Path checkpoint,
             Path calibration,
             List<AblationRecipe> recipes,
@@ -51,13 +51,9 @@ public final class Ablation {
             Progress progress,
             Consumer<Line> lines)
             throws IOException {
-        List<Line> all = new ArrayList<>();
         for (AblationRecipe recipe : recipes) {
-            Line line = line(checkpoint, calibration, recipe, texts, progress);
-            all.add(line);
-            lines.accept(line);
+            lines.accept(line(checkpoint, calibration, recipe, texts, progress));
         }
-        return all;
     }
 
     private static Line line(

@@ -1,5 +1,7 @@
 package dev.aril.engine.measure;
 
+import dev.aril.engine.kernels.Bf16Bits;
+import dev.aril.engine.model.CheckpointTensors;
 import dev.aril.engine.model.ModelConfig;
 import dev.aril.engine.model.Projection;
 import dev.aril.engine.model.Safetensors;
@@ -38,7 +40,7 @@ final class RandomCheckpoint {
         Random random = new Random(1);
         for (int i = 0; i < PERIOD; i++) {
             float x = (float) random.nextGaussian() * DEVIATION;
-            values[i] = (short) (Float.floatToRawIntBits(x) >>> 16);
+            values[i] = Bf16Bits.upper(x);
         }
     }
 
@@ -60,18 +62,17 @@ final class RandomCheckpoint {
 
     private void write(int layers, Path folder) throws IOException {
         List<Planned> plan = new ArrayList<>();
-        plan.add(matrix("model.embed_tokens", config.vocabulary(), config.hidden()));
+        plan.add(matrix(CheckpointTensors.EMBEDDING, config.vocabulary(), config.hidden()));
         for (int l = 0; l < layers; l++) {
-            String layer = "model.layers." + l + ".";
-            plan.add(norm(layer + "input_layernorm"));
-            plan.add(norm(layer + "post_attention_layernorm"));
+            plan.add(norm(CheckpointTensors.attentionNorm(l)));
+            plan.add(norm(CheckpointTensors.mlpNorm(l)));
             for (Projection p : Projection.ALL) {
-                plan.add(matrix(p.path(l), p.out(config), p.in(config)));
+                plan.add(matrix(p.path(l) + ".weight", p.out(config), p.in(config)));
             }
         }
-        plan.add(norm("model.norm"));
+        plan.add(norm(CheckpointTensors.FINAL_NORM));
         if (!config.tiedEmbeddings()) {
-            plan.add(matrix("lm_head", config.vocabulary(), config.hidden()));
+            plan.add(matrix(CheckpointTensors.HEAD, config.vocabulary(), config.hidden()));
         }
         List<List<Planned>> shards = shards(plan);
         Map<String, String> index = new LinkedHashMap<>();
@@ -82,10 +83,10 @@ final class RandomCheckpoint {
                     new Safetensors.Writer(folder.resolve(name), shards.get(i))) {
                 for (Planned tensor : shards.get(i)) {
                     boolean norm = tensor.shape().size() == 1;
-                    int count = Math.toIntExact(count(tensor));
+                    int count = Math.toIntExact(tensor.elements());
                     to.write(tensor.name(), norm ? ones(count) : some(count));
                     index.put(tensor.name(), name);
-                    bytes += 2L * count;
+                    bytes += tensor.bytes();
                 }
             }
         }
@@ -108,31 +109,27 @@ final class RandomCheckpoint {
         List<List<Planned>> shards = new ArrayList<>();
         long bytes = SHARD_BYTES;
         for (Planned tensor : plan) {
-            if (bytes + 2 * count(tensor) > SHARD_BYTES) {
+            if (bytes + tensor.bytes() > SHARD_BYTES) {
                 shards.add(new ArrayList<>());
                 bytes = 0;
             }
             shards.getLast().add(tensor);
-            bytes += 2 * count(tensor);
+            bytes += tensor.bytes();
         }
         return shards;
     }
 
-    private static long count(Planned tensor) {
-        return tensor.shape().stream().reduce(1L, (a, b) -> a * b);
-    }
-
     private static Planned matrix(String name, long out, long in) {
-        return new Planned(name + ".weight", Type.BF16, List.of(out, in));
+        return new Planned(name, Type.BF16, List.of(out, in));
     }
 
     private Planned norm(String name) {
-        return new Planned(name + ".weight", Type.BF16, List.of((long) config.hidden()));
+        return new Planned(name, Type.BF16, List.of((long) config.hidden()));
     }
 
     private static short[] ones(int count) {
         short[] ones = new short[count];
-        Arrays.fill(ones, (short) (Float.floatToRawIntBits(1) >>> 16));
+        Arrays.fill(ones, Bf16Bits.upper(1));
         return ones;
     }
 

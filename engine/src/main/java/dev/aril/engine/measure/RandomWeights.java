@@ -1,5 +1,6 @@
 package dev.aril.engine.measure;
 
+import dev.aril.engine.kernels.Bf16Bits;
 import dev.aril.engine.kernels.LinearWeights;
 import dev.aril.engine.kernels.LowRank;
 import dev.aril.engine.model.LayerWeights;
@@ -67,7 +68,7 @@ record RandomWeights(ModelConfig config, short[] embedding, LayerWeights layer)
         int period = Math.min(count, PERIOD);
         for (int i = 0; i < period; i++) {
             float value = (float) (random.nextDouble() - 0.5) * 0.05f;
-            values[i] = (short) (Float.floatToRawIntBits(value) >>> 16);
+            values[i] = Bf16Bits.upper(value);
         }
         for (int done = period; done < count; done += period) {
             System.arraycopy(values, 0, values, done, Math.min(period, count - done));

@@ -1,6 +1,7 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.UnsupportedCheckpoint;
+import dev.aril.engine.kernels.Bf16Bits;
 import dev.aril.engine.kernels.ExpertWeights;
 import dev.aril.engine.kernels.HeadNorms;
 import dev.aril.engine.kernels.LinearWeights;
@@ -217,7 +218,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
             if ((raw & 0x7F80_0000) == 0x7F80_0000) {
                 throw notFinite(name, values[i], from + i);
             }
-            short rounded = (short) (raw + 0x7FFF + (raw >>> 16 & 1) >>> 16);
+            short rounded = Bf16Bits.nearest(values[i]);
             if ((rounded & 0x7F80) == 0x7F80) {
                 throw new UnsupportedCheckpoint(
                         "tensor "

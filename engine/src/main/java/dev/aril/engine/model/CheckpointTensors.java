@@ -1,17 +1,17 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.UnsupportedCheckpoint;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.LongStream;
 
 /** What a checkpoint's tensors are called and how large they are, by its configuration. */
-final class CheckpointTensors {
-    static final String EMBEDDING = "model.embed_tokens.weight";
-    static final String HEAD = "lm_head.weight";
-    static final String FINAL_NORM = "model.norm.weight";
+public final class CheckpointTensors {
+    public static final String EMBEDDING = "model.embed_tokens.weight";
+    public static final String HEAD = "lm_head.weight";
+    public static final String FINAL_NORM = "model.norm.weight";
 
     /**
      * Rotary frequencies, which older versions of transformers stored though they follow from the
@@ -29,11 +29,11 @@ final class CheckpointTensors {
         this.shards = shards;
     }
 
-    static String attentionNorm(int layer) {
+    public static String attentionNorm(int layer) {
         return "model.layers." + layer + ".input_layernorm.weight";
     }
 
-    static String mlpNorm(int layer) {
+    public static String mlpNorm(int layer) {
         return "model.layers." + layer + ".post_attention_layernorm.weight";
     }
 
@@ -112,10 +112,7 @@ final class CheckpointTensors {
 
     private void shape(String name, long... shape) {
         known.add(name);
-        List<Long> expected = new ArrayList<>();
-        for (long d : shape) {
-            expected.add(d);
-        }
+        List<Long> expected = LongStream.of(shape).boxed().toList();
         List<Long> actual = shards.holding(name).entry(name).shape();
         if (!actual.equals(expected)) {
             throw new UnsupportedCheckpoint(

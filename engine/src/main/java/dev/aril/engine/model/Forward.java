@@ -36,19 +36,6 @@ public final class Forward implements StepRunner {
     /** How long the kernels run for nothing, before there is anything to do. */
     private static final Duration WARM_UP = Duration.ofSeconds(2);
 
-    /** Sees the input of each layer's projections; calibration does. */
-    public interface Observer {
-        /**
-         * @param reader as {@link DecoderLayer.Observer#input}
-         * @param plain [rows, columns]
-         */
-        void input(int layer, Projection reader, float[] plain, int rows);
-
-        /** As {@link DecoderLayer.Observer#expertInput}. */
-        default void expertInput(
-                int layer, int expert, Projection reader, float[] plain, int rows) {}
-    }
-
     private final ModelConfig config;
     private final Kernels kernels;
     private final AdapterFolding folding;
@@ -67,7 +54,6 @@ public final class Forward implements StepRunner {
     /** Spans of the batch launched last that sample. */
     private int samples;
 
-    private @Nullable Observer observer;
     private long warmUpEnd;
     private boolean closed;
 
@@ -139,11 +125,6 @@ public final class Forward implements StepRunner {
         return System.nanoTime() < warmUpEnd;
     }
 
-    /** Shows the inputs of later runs to an observer. */
-    public void observe(Observer next) {
-        observer = next;
-    }
-
     /**
      * Computes all rows and waits for them.
      *
@@ -190,27 +171,9 @@ public final class Forward implements StepRunner {
     private void compute(Rows rows, int[] sampled) {
         kernels.embed(rows, embedding, hidden);
         for (int l = 0; l < layers.size(); l++) {
-            layers.get(l).run(rows, hidden, cache, l, observer(l));
+            layers.get(l).run(rows, hidden, cache, l, null);
         }
         kernels.logits(sampled, hidden, finalNorm, config.normEpsilon(), head, logits);
-    }
-
-    private DecoderLayer.@Nullable Observer observer(int layer) {
-        Observer all = observer;
-        if (all == null) {
-            return null;
-        }
-        return new DecoderLayer.Observer() {
-            @Override
-            public void input(Projection reader, float[] plain, int rows) {
-                all.input(layer, reader, plain, rows);
-            }
-
-            @Override
-            public void expertInput(int expert, Projection reader, float[] plain, int rows) {
-                all.expertInput(layer, expert, reader, plain, rows);
-            }
-        };
     }
 
     @Override

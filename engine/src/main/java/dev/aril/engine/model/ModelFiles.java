@@ -22,6 +22,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -350,15 +351,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
 
     /** What a model's weights take on disk, but for a header of some kilobytes. */
     public static long bytes(ModelConfig config, Recipe recipe) {
-        long bytes = 0;
-        for (Planned tensor : plan(config, recipe)) {
-            long elements = 1;
-            for (long d : tensor.shape()) {
-                elements *= d;
-            }
-            bytes += elements * tensor.type().bytes();
-        }
-        return bytes;
+        return plan(config, recipe).stream().mapToLong(Planned::bytes).sum();
     }
 
     private static List<Planned> plan(ModelConfig c, Recipe recipe) {
@@ -426,11 +419,7 @@ public final class ModelFiles implements WeightSource, AutoCloseable {
     }
 
     private static Planned planned(String name, Type type, long... shape) {
-        List<Long> dimensions = new ArrayList<>();
-        for (long d : shape) {
-            dimensions.add(d);
-        }
-        return new Planned(name, type, dimensions);
+        return new Planned(name, type, LongStream.of(shape).boxed().toList());
     }
 
     private static void sync(Path file) throws IOException {

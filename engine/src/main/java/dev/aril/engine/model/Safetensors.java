@@ -1,6 +1,7 @@
 package dev.aril.engine.model;
 
 import dev.aril.engine.UnsupportedCheckpoint;
+import dev.aril.engine.kernels.Bf16Bits;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -334,7 +335,7 @@ public final class Safetensors implements AutoCloseable {
             }
             case BF16 -> {
                 for (int i = 0; i < count; i++) {
-                    out[i] = Float.intBitsToFloat(bytes.get(SHORT, 2L * i) << 16);
+                    out[i] = Bf16Bits.toFloat(bytes.get(SHORT, 2L * i));
                 }
             }
             default ->
@@ -393,11 +394,7 @@ public final class Safetensors implements AutoCloseable {
             Map<String, Map<String, Object>> header = new LinkedHashMap<>();
             long at = 0;
             for (Planned p : plan) {
-                long elements = 1;
-                for (long d : p.shape()) {
-                    elements *= d;
-                }
-                long end = at + elements * p.type().bytes();
+                long end = at + p.bytes();
                 entries.add(new Entry(p.name(), p.type(), p.shape(), at, end));
                 header.put(
                         p.name(),
@@ -424,7 +421,15 @@ public final class Safetensors implements AutoCloseable {
         }
 
         /** A tensor to come. */
-        public record Planned(String name, Type type, List<Long> shape) {}
+        public record Planned(String name, Type type, List<Long> shape) {
+            public long elements() {
+                return shape.stream().reduce(1L, (a, b) -> a * b);
+            }
+
+            public long bytes() {
+                return elements() * type.bytes();
+            }
+        }
 
         public void write(String name, byte[] values) {
             put(name, ByteBuffer.wrap(values));

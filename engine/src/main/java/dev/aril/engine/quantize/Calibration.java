@@ -1,5 +1,6 @@
 package dev.aril.engine.quantize;
 
+import dev.aril.engine.kernels.Bf16Bits;
 import dev.aril.engine.kernels.Kernels;
 import dev.aril.engine.kernels.Kernels.KvCache;
 import dev.aril.engine.kernels.Kernels.Matrix;
@@ -64,8 +65,7 @@ final class Calibration {
         int from = (int) Math.clamp(begin - first, 0, width);
         int end = (int) Math.clamp(begin + piece.length - first, 0, width);
         for (int c = from; c < end; c++) {
-            int bits = piece[(int) (first + c - begin)];
-            to[row * width + c] = Float.intBitsToFloat(bits << 16);
+            to[row * width + c] = Bf16Bits.toFloat(piece[(int) (first + c - begin)]);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.aril.engine.quantize;
 
+import dev.aril.engine.kernels.Bf16Bits;
 import dev.aril.engine.kernels.ExpertWeights;
 import dev.aril.engine.kernels.Hadamard;
 import dev.aril.engine.kernels.InputSpec;
@@ -209,7 +210,7 @@ final class LayerQuantizer {
         int out = w.out();
         float[] plain = new float[w.bits().length];
         for (int i = 0; i < plain.length; i++) {
-            plain[i] = Float.intBitsToFloat(w.bits()[i] << 16);
+            plain[i] = Bf16Bits.toFloat(w.bits()[i]);
         }
         if (turned) {
             turned(plain, in);

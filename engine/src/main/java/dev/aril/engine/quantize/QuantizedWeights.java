@@ -23,7 +23,7 @@ import java.util.function.DoubleConsumer;
  * quantized, to make what the next layer is calibrated on (as Atom does, arXiv 2310.19102). So no
  * more than two layers are held, and what is calibrated is what is served.
  */
-public final class QuantizedWeights implements WeightSource {
+final class QuantizedWeights implements WeightSource {
     private final WeightSource checkpoint;
     private final Recipe recipe;
     private final Matrices matrices;

@@ -17,10 +17,10 @@ class LoraPackingTest {
         float[] a = new float[RANK * IN];
         float[] b = new float[OUT * RANK];
         for (int i = 0; i < a.length; i++) {
-            a[i] = HostMemory.bf16((short) (Float.floatToRawIntBits(random.nextFloat()) >>> 16));
+            a[i] = Bf16Bits.toFloat((short) (Float.floatToRawIntBits(random.nextFloat()) >>> 16));
         }
         for (int i = 0; i < b.length; i++) {
-            b[i] = HostMemory.bf16((short) (Float.floatToRawIntBits(-random.nextFloat()) >>> 16));
+            b[i] = Bf16Bits.toFloat((short) (Float.floatToRawIntBits(-random.nextFloat()) >>> 16));
         }
         return new LowRank(RANK, a, b);
     }
@@ -32,7 +32,7 @@ class LoraPackingTest {
             short[] octet = LoraPacking.a(pair, r / 8);
             for (int k = 0; k < IN; k++) {
                 int lane = r % 8 * 4 + k % 32 / 8;
-                float stored = HostMemory.bf16(octet[k / 32 * 256 + lane * 8 + k % 8]);
+                float stored = Bf16Bits.toFloat(octet[k / 32 * 256 + lane * 8 + k % 8]);
                 assertThat(stored).isEqualTo(r < RANK ? pair.a()[r * IN + k] : 0);
             }
         }
@@ -41,7 +41,7 @@ class LoraPackingTest {
             for (int r = 0; r < 16; r++) {
                 int lane = n % 32 / 4 * 4 + r % 8 / 2;
                 int tile = (n / 32 - 1) * 2 + r / 8;
-                float stored = HostMemory.bf16(tiles[tile * 256 + lane * 8 + n % 4 * 2 + r % 2]);
+                float stored = Bf16Bits.toFloat(tiles[tile * 256 + lane * 8 + n % 4 * 2 + r % 2]);
                 boolean there = n < OUT && r < RANK;
                 assertThat(stored).isEqualTo(there ? pair.b()[n * RANK + r] : 0);
             }
@@ -67,7 +67,7 @@ class LoraPackingTest {
                 int word = n % 4 / 2 * 4 + place[n % 2 * 2 + r % 2];
                 int at = (n / 32 * 2 + r / 8) * 256 + lane * 8 + word;
                 assertThat((int) tiles[at]).isEqualTo(pair.b(n, r));
-                float value = pair.b(n, r) * HostMemory.bf16(pair.bScales()[n]);
+                float value = pair.b(n, r) * Bf16Bits.toFloat(pair.bScales()[n]);
                 float exact = pair.pair().b()[n * RANK + r];
                 assertThat(value * pair.magnitudes()[r]).isCloseTo(exact, within(0.02f));
             }
